@@ -44,3 +44,13 @@
 #endif
 
 #define PYCONV_INLINE inline __attribute__((always_inline))
+
+// Scalar and NEON kernels run on the baseline: their region changes nothing, and ends like the rest.
+#define PYCONV_BEGIN_TARGET_SCALAR PYCONV_BEGIN_TARGET_BASELINE_
+#define PYCONV_BEGIN_TARGET_NEON PYCONV_BEGIN_TARGET_BASELINE_
+#if defined(__clang__)
+#define PYCONV_BEGIN_TARGET_BASELINE_ \
+  _Pragma("clang attribute push(__attribute__((unused)), apply_to = function)")
+#else
+#define PYCONV_BEGIN_TARGET_BASELINE_ _Pragma("GCC push_options")
+#endif
