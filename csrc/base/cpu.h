@@ -25,10 +25,13 @@ struct CpuInfo {
 const CpuInfo& cpu();
 
 // The cap in force: the best ISA of the CPU, lowered by PYCONV_MAX_ISA. An unknown value of the
-// variable leaves a sentence in *error (if given) and counts as no cap.
+// variable leaves a sentence in *error (if given) and counts as no cap. The variable is read once.
 Isa max_isa(std::string* error = nullptr);
 
 // May code of `isa` run when the cap is `cap`? True for scalar always.
 bool isa_allowed(Isa isa, Isa cap);
+
+// The better ISA of those that both caps allow: scalar when they belong to different architectures.
+Isa lower_isa(Isa a, Isa b);
 
 }  // namespace pyconv
