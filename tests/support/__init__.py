@@ -1,0 +1,1 @@
+"""What the tests share: guard pages, generators, error bounds, exact arithmetic, problems."""
