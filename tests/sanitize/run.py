@@ -1,0 +1,106 @@
+"""Builds the extension with AddressSanitizer and UBSan and runs the kernel tests on it.
+
+    python tests/sanitize/run.py [pytest arguments]
+
+Without arguments: conv2d, pooling, exact bits and bad input, all kernels of this CPU. Objects stay
+in build/sanitize and are rebuilt when a source or a header they include is younger. Needs GCC or
+clang with both runtimes, pybind11, and what the tests need.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import sysconfig
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "sanitize"
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
+FLAGS = ["-std=c++17", "-O1", "-g1", "-fPIC", "-ffp-contract=off", "-fvisibility=hidden"]
+ELSEWHERE = ("capi", "tools")  # folders of csrc that are no part of the extension
+TESTS = ["tests/ops", "tests/test_exact_bits.py", "tests/test_bad_input.py"]
+
+
+def compiler():
+    return shlex.split(os.environ.get("CXX", "c++"))
+
+
+def stale(target: Path, depfile: Path) -> bool:
+    if not target.exists() or not depfile.exists():
+        return True
+    needed = depfile.read_text().replace("\\\n", " ").split(":", 1)[1].split()
+    return any(not Path(p).exists() or Path(p).stat().st_mtime > target.stat().st_mtime for p in needed)
+
+
+def build() -> Path:
+    """The extension, in a folder to put before all others on PYTHONPATH."""
+    import pybind11
+
+    sources = [
+        path
+        for path in sorted((ROOT / "csrc").rglob("*.cpp"))
+        if path.relative_to(ROOT / "csrc").parts[0] not in ELSEWHERE
+    ]
+    includes = [ROOT / "csrc", pybind11.get_include(), sysconfig.get_path("include")]
+    common = compiler() + FLAGS + SANITIZE + [f"-I{path}" for path in includes]
+
+    def compile_one(source: Path) -> tuple[Path, bool]:
+        target = BUILD / "objects" / source.relative_to(ROOT / "csrc").with_suffix(".o")
+        depfile = target.with_suffix(".d")
+        if not stale(target, depfile):
+            return target, False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        command = [*common, "-MMD", "-MF", depfile, "-c", source, "-o", target]
+        subprocess.run([str(part) for part in command], check=True)
+        return target, True
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        compiled = list(pool.map(compile_one, sources))
+    package = BUILD / "site" / "pyconv"
+    package.mkdir(parents=True, exist_ok=True)
+    for entry in package.iterdir():
+        if entry.is_symlink():
+            entry.unlink()
+    for entry in (ROOT / "pyconv").iterdir():
+        if not entry.name.startswith(("_core.cpython", "__pycache__")):
+            (package / entry.name).symlink_to(entry)
+    extension = package / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
+    if not extension.exists() or any(new for _, new in compiled):
+        objects = [str(target) for target, _ in compiled]
+        link = [*compiler(), *SANITIZE, "-shared", *objects, "-pthread", "-o", str(extension)]
+        subprocess.run(link, check=True)
+    return package.parent
+
+
+def runtime(name: str) -> str:
+    command = [*compiler(), f"-print-file-name={name}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def main(arguments: list[str]) -> int:
+    site = build()
+    environment = dict(
+        os.environ,
+        PYTHONPATH=str(site),
+        PYTHONSAFEPATH="1",
+        PYTHONMALLOC="malloc",
+        # libstdc++ too: the interceptor of __cxa_throw must find the real one at start.
+        LD_PRELOAD=" ".join(runtime(name) for name in ("libasan.so", "libstdc++.so.6")),
+        ASAN_OPTIONS="detect_leaks=0:handle_segv=0:" + os.environ.get("ASAN_OPTIONS", ""),
+        UBSAN_OPTIONS="print_stacktrace=1:" + os.environ.get("UBSAN_OPTIONS", ""),
+        PYCONV_SANITIZED="1",
+    )
+    tests = arguments or [*TESTS, "-q", "-x", "-p", "no:cacheprovider"]
+    check = (
+        "import pyconv._core as c, sys, pytest; "
+        f"assert c.__file__.startswith({str(site)!r}), c.__file__; sys.exit(pytest.main(sys.argv[1:]))"
+    )
+    return subprocess.run([sys.executable, "-c", check, *tests], cwd=ROOT, env=environment).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,20 @@
+"""The kernel tests under ASan and UBSan: `pytest --slow tests/sanitize`."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.slow
+def test_kernels_under_sanitizers():
+    pytest.importorskip("pybind11")
+    if shutil.which("c++") is None:
+        pytest.skip("no C++ compiler")
+    script = Path(__file__).with_name("run.py")
+    run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-4000:]

@@ -1,0 +1,123 @@
+"""ARCHITECTURE decision 3, read from the objects: no instruction outside its namespace, no weak
+symbol that carries one, no accumulator on the stack in a micro-kernel's inner loop."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from support.object_code import Function, demangle, disassemble, forbidden, weak_symbols
+
+ROOT = Path(__file__).resolve().parents[1]
+
+if shutil.which("objdump") is None or shutil.which("nm") is None:
+    pytest.skip("objdump or nm (binutils) is not installed", allow_module_level=True)
+if platform.machine() not in ("x86_64", "AMD64"):
+    pytest.skip("reads x86-64 code only", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def functions():
+    core = pytest.importorskip("pyconv._core")
+    found = disassemble(core.__file__)
+    if not any(f.region for f in found):
+        pytest.skip(f"{core.__file__} is stripped")
+    return found
+
+
+@pytest.fixture(scope="module")
+def objects():
+    """What the build left behind, where it is younger than its source."""
+    fresh = []
+    for path in ROOT.glob("build/temp*/**/*.o"):
+        source = ROOT / "csrc" / str(path).split("/csrc/")[-1].replace(".o", ".cpp")
+        if source.exists() and source.stat().st_mtime <= path.stat().st_mtime:
+            fresh.append(path)
+    if not fresh:
+        pytest.skip("the build left no object files under build/temp*")
+    return fresh
+
+
+def offences(functions):
+    for function in functions:
+        for _, mnemonic, operands in function.code:
+            if forbidden(function.region, mnemonic, operands):
+                yield f"{demangle(function.name)}: {mnemonic} {operands}"
+                break
+
+
+def test_regions_are_there(functions):
+    assert {"scalar", "avx2", "avx512"} <= {f.region for f in functions}
+
+
+def test_no_instruction_outside_its_namespace(functions):
+    assert list(offences(functions)) == []
+
+
+def test_no_weak_symbol_carries_vector_code(objects):
+    """The linker may keep a weak symbol for everyone, whoever compiled it."""
+    found = []
+    for path in objects:
+        weak = weak_symbols(path)
+        found += [f"{path.name}: {o}" for o in offences(f for f in disassemble(path) if f.name in weak)]
+    assert found == []
+
+
+def vector_stack_operands(function, loop):
+    stack = "|".join(re.escape(register) for register in function.stack_registers())
+    operand = re.compile(rf"\((?:{stack})[,)]")
+    return [
+        f"{mnemonic} {operands}"
+        for _, mnemonic, operands in loop
+        if re.search("%[yz]mm", operands) and operand.search(operands)
+    ]
+
+
+def test_no_accumulator_spills_in_gemm_loops(functions):
+    tiles = [f for f in functions if f.region in ("avx2", "avx512") and "gemm_tile" in f.name]
+    assert tiles, "no gemm_tile function: renamed?"
+    found, loops = [], 0
+    for function in tiles:
+        for loop in function.innermost_loops():
+            if not any(mnemonic.startswith("vfmadd") for _, mnemonic, _ in loop):
+                continue
+            loops += 1
+            spills = vector_stack_operands(function, loop)
+            if spills:
+                found.append(f"{demangle(function.name)}: {len(spills)} such as {spills[0]}")
+    assert loops >= len(tiles) and found == []
+
+
+@pytest.mark.parametrize(
+    "region, instruction, refused",
+    [
+        ("", "addss %xmm1,%xmm0", False),
+        ("", "vaddss %xmm1,%xmm0,%xmm0", True),
+        ("", "vzeroupper", True),
+        ("", "verr %ax", False),
+        ("scalar", "vfmadd231ss %xmm1,%xmm0,%xmm0", True),
+        ("scalar", "popcnt %rax,%rax", True),
+        ("avx2", "vfmadd231ps %ymm1,%ymm0,%ymm0", False),
+        ("avx2", "vmovups %zmm0,(%rdi)", True),
+        ("avx2", "vmovups %ymm0,(%rdi){%k1}", True),
+        ("avx2", "vmovups %ymm17,(%rdi)", True),
+        ("avx512", "vmovups %zmm0,(%rdi)", False),
+    ],
+)
+def test_rules_of_the_reader(region, instruction, refused):
+    mnemonic, _, operands = instruction.partition(" ")
+    assert forbidden(region, mnemonic, operands) is refused
+
+
+def test_regions_come_from_mangled_names():
+    names = {
+        "_ZN6pyconv6avx51212_GLOBAL__N_19gemm_tileILi6ELi4EEEvRKNS_8GemmTileE": "avx512",
+        "_ZN6pyconv4avx23foo.part.0": "avx2",
+        "_ZZN6pyconv4avx23fooEvENKUlvE_clEv": "avx2",
+        "_ZNSt6vectorIN6pyconv4avx21vE": "",
+        "_ZN6pyconv3runEv": "",
+    }
+    assert {name: Function(name).region for name in names} == names
