@@ -1,0 +1,45 @@
+"""torch: channels-last, once as an eager call and once with oneDNN's prepacked weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+
+from ..problems import Array, Problem
+from . import Runner
+
+NAME = "torch"
+
+
+def version() -> str:
+    return str(torch.__version__)
+
+
+def runners(p: Problem, src: Array, weights: Array, bias: Array) -> Iterator[Runner]:
+    if (p.pt, p.pl) != (p.pb, p.pr):
+        return
+    torch.set_num_threads(1)
+    last = torch.channels_last
+    with torch.inference_mode():
+        x = torch.from_numpy(src).clone(memory_format=last)
+        w = torch.from_numpy(weights).clone(memory_format=last)
+        b = torch.from_numpy(bias).clone()
+    stride, padding, dilation = [p.sh, p.sw], [p.pt, p.pl], [p.dh, p.dw]
+    yield _runner("eager", lambda: torch.conv2d(x, w, b, stride, padding, dilation, p.g))
+    if torch.backends.mkldnn.is_available():
+        packed = torch.ops.mkldnn._reorder_convolution_weight(
+            w, padding, stride, dilation, p.g, list(x.shape)
+        )
+        conv = torch.ops.mkldnn._convolution_pointwise.default
+        yield _runner(
+            "prepacked",
+            lambda: conv(x, packed, b, padding, stride, dilation, p.g, "none", [], ""),
+        )
+
+
+def _runner(how: str, call: Callable[[], torch.Tensor]) -> Runner:
+    def result() -> Array:
+        return call().numpy()  # type: ignore[no-any-return]
+
+    return Runner(how, call, result)

@@ -1,0 +1,172 @@
+"""Convolution problems as the benchmarks see them, and operands for one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One 2-D convolution; `ic` and `oc` are totals over the `g` groups, dilation 1 is dense."""
+
+    ic: int
+    oc: int
+    ih: int
+    iw: int
+    kh: int
+    kw: int
+    mb: int = 1
+    g: int = 1
+    sh: int = 1
+    sw: int = 1
+    dh: int = 1
+    dw: int = 1
+    pt: int = 0
+    pl: int = 0
+    pb: int = 0
+    pr: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Problem:
+        """Reads `g1ic32oc64_ih112kh3sh1ph1`: a width not given is the height's."""
+        body = text.replace("_", "")
+        words = re.findall(r"([a-z]+)(\d+)", body)
+        if "".join(key + value for key, value in words) != body:
+            raise ValueError(f"problem: expected key-number pairs, got {text!r}")
+        sizes = {key: int(value) for key, value in words}
+        for high, wide in (("ih", "iw"), ("kh", "kw"), ("sh", "sw"), ("dh", "dw")):
+            if high in sizes:
+                sizes.setdefault(wide, sizes[high])
+        if "ph" in sizes:
+            ph = sizes.pop("ph")
+            pw = sizes.pop("pw", ph)
+            sizes.update(pt=ph, pb=ph, pl=pw, pr=pw)
+        try:
+            return cls(**sizes)
+        except TypeError as error:
+            raise ValueError(f"problem: {error} in {text!r}") from None
+
+    @property
+    def oh(self) -> int:
+        return (self.ih + self.pt + self.pb - self.dh * (self.kh - 1) - 1) // self.sh + 1
+
+    @property
+    def ow(self) -> int:
+        return (self.iw + self.pl + self.pr - self.dw * (self.kw - 1) - 1) // self.sw + 1
+
+
+def macs(p: Problem) -> int:
+    """Multiply-adds of the unpadded problem (padding taps count as if they were real)."""
+    return p.mb * p.oc * p.oh * p.ow * (p.ic // p.g) * p.kh * p.kw
+
+
+def least_bytes(p: Problem) -> int:
+    """Bytes that have to move at least: source, weights, bias and result, each once."""
+    src = p.mb * p.ic * p.ih * p.iw
+    dst = p.mb * p.oc * p.oh * p.ow
+    weights = p.oc * (p.ic // p.g) * p.kh * p.kw
+    return 4 * (src + dst + weights + p.oc)
+
+
+def describe(p: Problem) -> str:
+    return str(p)
+
+
+def operands(p: Problem, seed: int = 0) -> tuple[Array, Array, Array]:
+    """Random (src NCHW, weights OIHW, bias), roughly of unit variance."""
+    rng = np.random.default_rng(seed)
+    src = rng.standard_normal((p.mb, p.ic, p.ih, p.iw), dtype=np.float32)
+    weights = rng.standard_normal((p.oc, p.ic // p.g, p.kh, p.kw), dtype=np.float32)
+    weights /= np.float32(np.sqrt(max(1, weights[0].size)))
+    bias = rng.standard_normal(p.oc, dtype=np.float32)
+    return src, weights, bias
+
+
+@dataclass(frozen=True)
+class Goal:
+    """`figure` shall be at least (or, with `<=`, at most) `wanted`."""
+
+    figure: str
+    relation: str
+    wanted: float
+
+    @classmethod
+    def parse(cls, word: str) -> Goal | None:
+        found = re.fullmatch(r"([a-z]+)(>=|<=)([0-9.e-]+)", word)
+        return cls(found[1], found[2], float(found[3])) if found else None
+
+    def reached(self, value: float) -> bool:
+        return value >= self.wanted if self.relation == ">=" else value <= self.wanted
+
+    def __str__(self) -> str:
+        return f"{self.figure} {self.relation} {self.wanted:g}"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One line of a shape file."""
+
+    problem: Problem
+    text: str
+    name: str
+    count: int
+    goals: tuple[Goal, ...]
+
+
+@dataclass(frozen=True)
+class ShapeFile:
+    name: str
+    shapes: tuple[Shape, ...]
+    isa: str | None
+    sum_goals: tuple[Goal, ...]
+
+
+SHAPES = Path(__file__).parent / "shapes"
+
+
+def shape_file_names() -> list[str]:
+    return sorted(path.stem for path in SHAPES.glob("*.txt"))
+
+
+def read_shapes(name: str) -> ShapeFile:
+    """Reads benchmarks/shapes/<name>.txt; shapes/README.md describes the words."""
+    path = SHAPES / f"{name}.txt"
+    if not path.exists():
+        raise ValueError(f"shapes: expected one of {', '.join(shape_file_names())}, got {name!r}")
+    shapes: list[Shape] = []
+    isa: str | None = None
+    sum_goals: tuple[Goal, ...] = ()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        words = line.split("#")[0].split()
+        if not words:
+            continue
+        if words[0] == "isa":
+            isa = words[1]
+        elif words[0] == "sum":
+            sum_goals = _goals(words[1:])
+        else:
+            shapes.append(_shape(words))
+    return ShapeFile(name, tuple(shapes), isa, sum_goals)
+
+
+def _shape(words: list[str]) -> Shape:
+    counts = [int(word[1:]) for word in words[2:] if re.fullmatch(r"x\d+", word)]
+    goals = _goals([word for word in words[2:] if not re.fullmatch(r"x\d+", word)])
+    return Shape(Problem.parse(words[0]), words[0], words[1], counts[0] if counts else 1, goals)
+
+
+def _goals(words: list[str]) -> tuple[Goal, ...]:
+    goals = []
+    for word in words:
+        goal = Goal.parse(word)
+        if goal is None:
+            raise ValueError(f"shapes: expected a goal like peak>=0.95, got {word!r}")
+        goals.append(goal)
+    return tuple(goals)
