@@ -2,4 +2,34 @@
 
 from pyconv._version import __version__
 
-__all__ = ["__version__"]
+try:
+    from pyconv import _core as _core
+except ImportError as error:  # the source tree, or a build without a compiler
+    raise ImportError(
+        f"pyconv's compiled core cannot be imported from {__path__[0]}: {error}. If this is the "
+        "source tree, install the package ('pip install .' and work from another folder, or "
+        "'pip install -e .')."
+    ) from error
+
+from pyconv._core import Conv2dProblem
+from pyconv.config import Kernel, kernels, show_config
+from pyconv.ops.conv import (
+    AlgorithmEntry,
+    Conv2dPlan,
+    algorithms,
+    conv2d,
+    problem_from_shapes,
+)
+
+__all__ = [
+    "AlgorithmEntry",
+    "Conv2dPlan",
+    "Conv2dProblem",
+    "Kernel",
+    "__version__",
+    "algorithms",
+    "conv2d",
+    "kernels",
+    "problem_from_shapes",
+    "show_config",
+]

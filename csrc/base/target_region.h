@@ -34,7 +34,16 @@
 #endif
 
 #if PYCONV_X86
+// GCC 12 takes the "undefined" operand of its own AVX-512 intrinsics for an uninitialised variable.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
+#pragma GCC diagnostic pop
+#else
+#include <immintrin.h>
+#endif
 #define PYCONV_BEGIN_TARGET_AVX2 PYCONV_BEGIN_TARGET_("avx2,fma")
 #define PYCONV_BEGIN_TARGET_AVX512 \
   PYCONV_BEGIN_TARGET_("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")

@@ -1,0 +1,70 @@
+// What this build and this CPU offer.
+#include "base/cpu.h"
+#include "base/thread_pool.h"
+#include "bindings/arguments.h"
+#include "kernels/direct/direct.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/reference/reference.h"
+
+namespace pyconv {
+
+namespace {
+
+void append(py::list& list, const std::vector<const KernelInfo*>& registry) {
+  for (const KernelInfo* info : registry) {
+    py::dict row;
+    row["name"] = info->name;
+    row["family"] = info->family;
+    row["isa"] = isa_name(info->isa);
+    row["tile"] = py::make_tuple(info->tile_rows, info->tile_cols);
+    row["efficiency"] = info->efficiency;
+    row["available"] = isa_allowed(info->isa, max_isa());
+    list.append(row);
+  }
+}
+
+py::list kernels() {
+  py::list list;
+  append(list, gemm_registry());
+  append(list, direct_registry());
+  append(list, registry_of(reference_kernels()));
+  return list;
+}
+
+py::dict cpu_info() {
+  const CpuInfo& info = cpu();
+  py::dict d;
+  d["vendor"] = info.vendor;
+  d["brand"] = info.brand;
+  d["family"] = info.family;
+  d["model"] = info.model;
+  d["stepping"] = info.stepping;
+  d["l1d_bytes"] = info.l1d_bytes;
+  d["l2_bytes"] = info.l2_bytes;
+  d["l3_bytes"] = info.l3_bytes;
+  d["best_isa"] = isa_name(info.best);
+  d["has_fma"] = info.has_fma;
+  return d;
+}
+
+py::dict config() {
+  py::dict d;
+  std::string error;
+  d["version"] = PYCONV_VERSION;
+  d["compiler"] = __VERSION__;
+  d["cpu"] = cpu_info();
+  d["max_isa"] = isa_name(max_isa(&error));
+  d["max_isa_error"] = error;
+  d["usable_cpus"] = usable_cpus();
+  return d;
+}
+
+}  // namespace
+
+void register_config(py::module_& m) {
+  m.def("kernels", &kernels, "Registry rows as dicts");
+  m.def("cpu_info", &cpu_info, "The CPU as pyconv sees it");
+  m.def("config", &config, "Version, compiler, CPU, ISA cap, usable CPUs");
+}
+
+}  // namespace pyconv

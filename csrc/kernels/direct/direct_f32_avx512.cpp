@@ -1,0 +1,24 @@
+// The tiles of gemm_f32_avx512.cpp, two rows lower where pixel addresses would run out of registers.
+#include <cstdint>
+#include <cstring>
+
+#include "base/target_region.h"
+#include "kernels/direct/direct.h"
+
+#if PYCONV_X86
+PYCONV_BEGIN_TARGET_AVX512
+#include "simd/avx512.h"
+#include "kernels/gemm/tile_output.inl.h"
+#include "kernels/gemm/gemm_body.inl.h"
+#include "kernels/direct/direct_body.inl.h"
+
+namespace pyconv {
+#define T(h, v) avx512::direct_tile<h, v>
+extern const DirectTileFn direct_f32_6x64_avx512[6] = {T(1, 4), T(2, 4), T(3, 4), T(4, 4), T(5, 4), T(6, 4)};
+extern const DirectTileFn direct_f32_8x48_avx512[8] = {T(1, 3), T(2, 3), T(3, 3), T(4, 3), T(5, 3), T(6, 3), T(7, 3), T(8, 3)};
+extern const DirectTileFn direct_f32_12x32_avx512[12] = {T(1, 2), T(2, 2), T(3, 2), T(4, 2), T(5, 2), T(6, 2), T(7, 2), T(8, 2), T(9, 2), T(10, 2), T(11, 2), T(12, 2)};
+extern const DirectTileFn direct_f32_12x16_avx512[12] = {T(1, 1), T(2, 1), T(3, 1), T(4, 1), T(5, 1), T(6, 1), T(7, 1), T(8, 1), T(9, 1), T(10, 1), T(11, 1), T(12, 1)};
+#undef T
+}  // namespace pyconv
+PYCONV_END_TARGET
+#endif

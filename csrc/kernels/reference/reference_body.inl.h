@@ -1,0 +1,28 @@
+// Body of the textbook loops; contract in reference.h. PYCONV_FMA1(a, b, c) is one fused
+// multiply-add.
+namespace pyconv {
+
+static void PYCONV_REFERENCE_NAME(const ReferenceConv& p, std::int64_t n, std::int64_t q,
+                                  std::int64_t y) {
+  const float* src = p.src + n * p.src_image + q / p.ocg * p.icg * p.src_channel;
+  const float* filter = p.weight + q * p.icg * p.kh * p.kw;
+  for (std::int64_t x = 0; x < p.ow; ++x) {
+    float acc = p.bias ? p.bias[q] : 0.0f;
+    for (std::int64_t r = 0; r < p.kh; ++r)
+      for (std::int64_t s = 0; s < p.kw; ++s) {
+        const std::int64_t iy = y * p.sh - p.pt + r * p.dh, ix = x * p.sw - p.pl + s * p.dw;
+        const bool inside = iy >= 0 && iy < p.ih && ix >= 0 && ix < p.iw;
+        for (std::int64_t c = 0; c < p.icg; ++c) {
+          const float value =
+              inside ? src[c * p.src_channel + iy * p.src_row + ix * p.src_pixel] : 0.0f;
+          acc = PYCONV_FMA1(value, filter[(c * p.kh + r) * p.kw + s], acc);
+        }
+      }
+    acc += 0.0f;
+    acc = p.lo > acc ? p.lo : acc;
+    acc = p.hi < acc ? p.hi : acc;
+    p.dst[n * p.dst_image + q * p.dst_channel + y * p.dst_row + x * p.dst_pixel] = acc;
+  }
+}
+
+}  // namespace pyconv

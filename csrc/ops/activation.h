@@ -1,0 +1,15 @@
+// Activations applied in place to rows that an operator has just written.
+#pragma once
+#include <cstdint>
+
+#include "base/cpu.h"
+#include "ops/types.h"
+
+namespace pyconv {
+
+// data[r * stride + c] = f(data[r * stride + c]) for r < rows, c < cols. The same bits as the
+// activation run as an operator of its own, on every ISA.
+void activate_rows(const Activation& activation, Isa cap, float* data, std::int64_t rows,
+                   std::int64_t cols, std::int64_t stride);
+
+}  // namespace pyconv

@@ -1,0 +1,77 @@
+// Problem -> ordered algorithms -> Plan (ARCHITECTURE, decision 1).
+//
+// An algorithm is one row of the list in algorithms.cpp and one file beside it: `consider` either
+// accepts a Problem with an estimated cost or refuses it in one sentence; `make` packs the weights
+// once. Adding an algorithm touches no other.
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/cpu.h"
+#include "kernels/registry.h"
+#include "ops/conv2d/problem.h"
+
+namespace pyconv {
+
+// How a convolution shall be run, beside what it computes.
+struct Conv2dRequest {
+  Accuracy accuracy = Accuracy::fast;
+  Activation activation;
+  Layout layout = Layout::nchw;  // of src and dst
+  Isa max_isa = Isa::scalar;
+  int threads = 1;
+  std::string kernel;         // force one registry row by name; empty: the selector's choice
+  float tolerance = 0.0f;     // separable: largest relative error of the low-rank weights
+  // Weights (oc, ic/g, kh, kw) where the caller has them, for algorithms that must see the values.
+  const float* weight = nullptr;
+};
+
+struct Verdict {
+  bool accepted = false;
+  std::string reason;               // the refusal, one sentence; empty when accepted
+  double cost = 0.0;                // estimated CPU cycles of one core, conversions of layout included
+  std::size_t workspace_bytes = 0;  // scratch that one run needs
+};
+
+inline Verdict refuse(std::string reason) { return {false, std::move(reason), 0.0, 0}; }
+
+// What a run works on. src and dst are dense in `layout` unless the algorithm takes NCHW itself.
+struct Conv2dRun {
+  const float* src = nullptr;
+  float* dst = nullptr;
+  const float* residual = nullptr;  // shaped like dst, added after the chain; may be null
+  void* workspace = nullptr;        // 64-byte aligned, workspace_bytes() of it
+  int threads = 1;
+};
+
+// A convolution with its weights packed: immutable, so that any number of threads may run it.
+class Conv2dImpl {
+ public:
+  virtual ~Conv2dImpl() = default;
+  virtual void run(const Conv2dRun& run) const = 0;
+  virtual std::size_t workspace_bytes() const = 0;  // for the threads of the request
+  virtual std::size_t packed_bytes() const = 0;
+  virtual std::string kernels() const = 0;  // names of the registry rows in use, comma between
+  // True when src is read, and dst written, in the request's layout; else both are NHWC.
+  virtual bool reads_request_layout() const { return false; }
+  virtual bool writes_request_layout() const { return false; }
+};
+
+struct Conv2dAlgorithm {
+  const char* name;
+  Verdict (*consider)(const Conv2dProblem&, const Conv2dRequest&);
+  // weight: dense (oc, ic/g, kh, kw). bias: oc floats or null. Called only where consider accepts.
+  std::unique_ptr<Conv2dImpl> (*make)(const Conv2dProblem&, const Conv2dRequest&,
+                                      const float* weight, const float* bias);
+};
+
+// The ordered list.
+const std::vector<Conv2dAlgorithm>& conv2d_algorithms();
+
+// The accepted algorithm of least cost, or the one named; throws InvalidArgument with the refusal.
+const Conv2dAlgorithm& choose_conv2d(const Conv2dProblem&, const Conv2dRequest&,
+                                     const std::string& algorithm);
+
+}  // namespace pyconv

@@ -1,0 +1,167 @@
+// Direct convolution: the image, padded once into the workspace where it needs padding, is read in
+// place in either layout; a tile is a few neighbouring pixels of one output row.
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "base/thread_pool.h"
+#include "kernels/direct/direct.h"
+#include "ops/activation.h"
+#include "ops/conv2d/algorithms.h"
+#include "ops/packed_weights.h"
+
+namespace pyconv {
+
+namespace {
+
+// Where pixels and channels lie in the (padded) source of one image.
+struct SourceGeometry {
+  std::int64_t height, width, row, pixel, channel, image;
+  SourceGeometry(const Conv2dProblem& p, Layout layout)
+      : height(p.ih + p.pt + p.pb), width(p.iw + p.pl + p.pr) {
+    const bool nhwc = layout == Layout::nhwc;
+    pixel = nhwc ? p.ic : 1;
+    row = width * pixel;
+    channel = nhwc ? 1 : height * width;
+    image = height * width * p.ic;
+  }
+};
+
+class DirectConv final : public Conv2dImpl {
+ public:
+  DirectConv(const Conv2dProblem& p, const Conv2dRequest& request, const float* weight,
+             const float* bias)
+      : p_(p), activation_(request.activation), cap_(request.max_isa), layout_(request.layout),
+        at_(p, request.layout) {
+    const auto panels = plan_panels(direct_registry(), p.ocg(), request.max_isa, request.kernel);
+    for (std::int64_t g = 0; g < p.g; ++g)
+      groups_.emplace_back(panels, p.ocg(), p.icg(), p.taps(), weight + g * p.ocg() * p.depth(),
+                           bias ? bias + g * p.ocg() : nullptr);
+    offsets_.reserve(static_cast<std::size_t>(p.depth()));
+    for (std::int64_t r = 0; r < p.kh; ++r)
+      for (std::int64_t s = 0; s < p.kw; ++s)
+        for (std::int64_t c = 0; c < p.icg(); ++c)
+          offsets_.push_back(static_cast<std::int32_t>(r * p.dh * at_.row + s * p.dw * at_.pixel +
+                                                       c * at_.channel));
+  }
+
+  void run(const Conv2dRun& run) const override {
+    if (p_.dst_size() == 0) return;
+    const std::int64_t oh = p_.oh();
+    const float* src = run.src;
+    if (p_.padded()) {
+      pad(run);
+      src = static_cast<const float*>(run.workspace);
+    }
+    parallel_for(p_.mb * p_.g * oh, run.threads, [&](std::int64_t index, int) {
+      const std::int64_t y = index % oh, group = index / oh % p_.g, image = index / oh / p_.g;
+      run_row(run, src + image * at_.image + group * p_.icg() * at_.channel + y * p_.sh * at_.row,
+              image, group, y);
+    });
+  }
+
+  std::size_t workspace_bytes() const override {
+    return p_.padded() ? static_cast<std::size_t>(p_.mb * at_.image) * sizeof(float) : 0;
+  }
+  std::size_t packed_bytes() const override {
+    std::size_t bytes = offsets_.size() * sizeof(std::int32_t);
+    for (const PackedWeights& group : groups_) bytes += group.bytes();
+    return bytes;
+  }
+  std::string kernels() const override {
+    return groups_.empty() ? "" : kernel_names(groups_.front().panels());
+  }
+  bool reads_request_layout() const override { return true; }
+
+ private:
+  // One row of channels-last pixels, or one row of one channel plane, is a contiguous line.
+  void pad(const Conv2dRun& run) const {
+    const std::int64_t planes = layout_ == Layout::nhwc ? 1 : p_.ic;
+    float* to = static_cast<float*>(run.workspace);
+    parallel_for(p_.mb * planes, run.threads, [&](std::int64_t plane, int) {
+      float* line = to + plane * at_.height * at_.row;
+      const float* from = run.src + plane * p_.ih * p_.iw * at_.pixel;
+      const std::int64_t left = p_.pl * at_.pixel, middle = p_.iw * at_.pixel;
+      const std::int64_t right = p_.pr * at_.pixel;
+      for (std::int64_t y = -p_.pt; y < p_.ih + p_.pb; ++y, line += at_.row) {
+        if (y < 0 || y >= p_.ih) {
+          std::fill_n(line, at_.row, 0.0f);
+          continue;
+        }
+        std::fill_n(line, left, 0.0f);
+        std::copy_n(from + y * middle, middle, line + left);
+        std::fill_n(line + left + middle, right, 0.0f);
+      }
+    });
+  }
+
+  void run_row(const Conv2dRun& run, const float* src, std::int64_t image, std::int64_t group,
+               std::int64_t y) const {
+    const PackedWeights& weights = groups_[static_cast<std::size_t>(group)];
+    const std::int64_t ow = p_.ow(), pixel_stride = p_.sw * at_.pixel;
+    const std::int64_t origin = (image * p_.oh() + y) * ow * p_.oc + group * p_.ocg();
+    DirectTile tile;
+    tile.pixel_stride = pixel_stride;
+    tile.offsets = offsets_.data();
+    tile.depth = p_.depth();
+    tile.out.dst_stride = tile.out.residual_stride = p_.oc;
+    tile.out.lo = activation_.is_clamp() ? activation_.lo() : Activation().lo();
+    tile.out.hi = activation_.is_clamp() ? activation_.hi() : Activation().hi();
+    for (const WeightPanel& panel : weights.panels()) {
+      const DirectKernel& kernel = direct_kernels()[panel.row];
+      const BalancedTiles tiles(ow, kernel.info.tile_rows);
+      tile.panel = weights.panel_data(panel);
+      tile.out.bias = weights.panel_bias(panel);
+      tile.out.columns = panel.columns;
+      for (std::int64_t t = 0; t < tiles.count; ++t) {
+        const std::int64_t x = tiles.first_row(t);
+        const std::int64_t at = origin + x * p_.oc + panel.first_column;
+        tile.src = src + x * pixel_stride;
+        tile.out.dst = run.dst + at;
+        tile.out.residual = run.residual ? run.residual + at : nullptr;
+        kernel.by_height[tiles.height_of(t) - 1](tile);
+      }
+    }
+    if (!activation_.is_clamp())
+      activate_rows(activation_, cap_, run.dst + origin, ow, p_.ocg(), p_.oc);
+  }
+
+  Conv2dProblem p_;
+  Activation activation_;
+  Isa cap_;
+  Layout layout_;
+  SourceGeometry at_;
+  std::vector<PackedWeights> groups_;
+  std::vector<std::int32_t> offsets_;
+};
+
+}  // namespace
+
+Verdict consider_direct(const Conv2dProblem& p, const Conv2dRequest& request) {
+  const SourceGeometry at(p, request.layout);
+  const std::int64_t reach = (p.kh - 1) * p.dh * at.row + (p.kw - 1) * p.dw * at.pixel +
+                             p.icg() * at.channel;
+  if (reach > std::numeric_limits<std::int32_t>::max())
+    return refuse("one filter spans more than 2^31 floats of the input");
+  const auto panels = plan_panels(direct_registry(), p.ocg(), request.max_isa, request.kernel);
+  if (panels.empty() && p.oc > 0)
+    return refuse(no_panel_reason("direct", request.max_isa, request.kernel));
+  const std::int64_t rows = p.mb * p.g * p.oh();
+  Verdict verdict{true, "", static_cast<double>(rows) * gemm_cycles(panels, p.ow(), p.depth()), 0};
+  // The weights are streamed again for every output row: past L1 the kernel waits for them.
+  const double weight_floats = static_cast<double>(p.ocg() * p.depth());
+  if (weight_floats * sizeof(float) > static_cast<double>(cpu().l1d_bytes))
+    verdict.cost += static_cast<double>(rows) * weight_floats / 8.0;
+  if (p.padded()) {
+    verdict.workspace_bytes = static_cast<std::size_t>(p.mb * at.image) * sizeof(float);
+    verdict.cost += static_cast<double>(p.mb * at.image) / 6.0;
+  }
+  return verdict;
+}
+
+std::unique_ptr<Conv2dImpl> make_direct(const Conv2dProblem& p, const Conv2dRequest& request,
+                                        const float* weight, const float* bias) {
+  return std::make_unique<DirectConv>(p, request, weight, bias);
+}
+
+}  // namespace pyconv

@@ -1,0 +1,294 @@
+#include "ops/conv2d/gemm_conv.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/thread_pool.h"
+#include "kernels/gemm/gemm.h"
+#include "ops/activation.h"
+
+namespace pyconv {
+
+namespace {
+
+// Pointers that a chunk's row table may hold, on the stack: 32 KiB.
+constexpr std::int64_t kRowTable = 4096;
+// Packed weights of one panel that are kept in L2 while they meet all rows of a chunk. Zen 5, L2
+// 1 MiB: 256 KiB; `python -m benchmarks.bench_layers --shapes resnet` measures it again.
+constexpr std::int64_t kWeightBlock = (256 << 10) / sizeof(float);
+
+constexpr int kTallestTile = 14;
+
+}  // namespace
+
+struct GemmConv::Chunk {
+  std::int64_t image, group, row0, rows;
+  std::size_t panel0, panels;
+};
+
+std::int64_t gemm_row_block(const Conv2dProblem& p) {
+  const std::int64_t m = p.oh() * p.ow();
+  const std::int64_t budget = static_cast<std::int64_t>(cpu().l2_bytes / 4 / sizeof(float));
+  // An unfolded row shares most of its input with its neighbours: per row about ic * sh * sw floats.
+  const std::int64_t fresh = std::max<std::int64_t>(1, p.icg() * std::min(p.taps(), p.sh * p.sw));
+  std::int64_t rows = std::max<std::int64_t>(4 * kTallestTile, budget / fresh);
+  rows = std::min(rows, std::max<std::int64_t>(kTallestTile, kRowTable / p.taps()));
+  return std::max<std::int64_t>(1, std::min(rows, m));
+}
+
+GemmConv::GemmConv(RowSource source, const Conv2dProblem& p, const Conv2dRequest& request,
+                   const float* weight, const float* bias)
+    : source_(source), p_(p), activation_(request.activation), cap_(request.max_isa),
+      threads_(request.threads), m_(p.oh() * p.ow()) {
+  row_block_ = gemm_row_block(p);
+  if (source == RowSource::implicit_gemm) {
+    gemm_taps_ = p.taps();
+    gemm_depth_ = p.icg();
+    zero_row_ = AlignedBuffer(static_cast<std::size_t>(std::max<std::int64_t>(1, p.icg())) *
+                              sizeof(float));
+    std::memset(zero_row_.data(), 0, zero_row_.bytes());
+  } else {
+    gemm_depth_ = p.depth();
+  }
+  const std::vector<WeightPanel> panels = plan_panels(gemm_registry(), p.ocg(), request.max_isa, request.kernel);
+  groups_.reserve(static_cast<std::size_t>(p.g));
+  for (std::int64_t g = 0; g < p.g; ++g)
+    groups_.emplace_back(panels, p.ocg(), p.icg(), p.taps(), weight + g * p.ocg() * p.depth(),
+                         bias ? bias + g * p.ocg() : nullptr);
+}
+
+std::size_t GemmConv::workspace_bytes() const {
+  if (source_ != RowSource::im2col) return 0;
+  return static_cast<std::size_t>(threads_ * row_block_ * p_.depth()) * sizeof(float);
+}
+
+std::size_t GemmConv::packed_bytes() const {
+  std::size_t bytes = zero_row_.bytes();
+  for (const PackedWeights& group : groups_) bytes += group.bytes();
+  return bytes;
+}
+
+std::string GemmConv::kernels() const {
+  return groups_.empty() ? "" : kernel_names(groups_.front().panels());
+}
+
+void GemmConv::run(const Conv2dRun& run) const {
+  if (p_.dst_size() == 0) return;
+  const std::size_t panels = groups_.front().panels().size();
+  std::int64_t block = row_block_;
+  std::size_t panel_group = panels;
+  std::int64_t blocks = (m_ + block - 1) / block;
+  const std::int64_t wanted = run.threads > 1 ? 4 * run.threads : 1;
+  if (blocks * p_.mb * p_.g < wanted && panels > 1) {
+    const std::size_t parts = static_cast<std::size_t>(
+        std::min<std::int64_t>(static_cast<std::int64_t>(panels), wanted / (blocks * p_.mb * p_.g)));
+    panel_group = (panels + parts - 1) / std::max<std::size_t>(1, parts);
+  }
+  const std::int64_t panel_groups =
+      static_cast<std::int64_t>((panels + panel_group - 1) / panel_group);
+  if (blocks * panel_groups * p_.mb * p_.g < wanted) {
+    const std::int64_t parts = wanted / (panel_groups * p_.mb * p_.g);
+    block = std::max<std::int64_t>(std::min<std::int64_t>(m_, 12), (m_ + parts - 1) / parts);
+  }
+  blocks = (m_ + block - 1) / block;
+  float* workspace = static_cast<float*>(run.workspace);
+  parallel_for(p_.mb * p_.g * blocks * panel_groups, run.threads,
+               [&](std::int64_t index, int worker) {
+                 Chunk chunk;
+                 chunk.panel0 = static_cast<std::size_t>(index % panel_groups) * panel_group;
+                 chunk.panels = std::min(panel_group, panels - chunk.panel0);
+                 index /= panel_groups;
+                 chunk.row0 = index % blocks * block;
+                 chunk.rows = std::min(block, m_ - chunk.row0);
+                 index /= blocks;
+                 chunk.group = index % p_.g;
+                 chunk.image = index / p_.g;
+                 run_chunk(run, chunk, workspace + worker * row_block_ * p_.depth());
+               });
+}
+
+void GemmConv::run_chunk(const Conv2dRun& run, const Chunk& chunk, float* scratch) const {
+  const PackedWeights& weights = groups_[static_cast<std::size_t>(chunk.group)];
+  if (source_ == RowSource::im2col) unfold(run, chunk, scratch);
+  const int widest = weights.panels()[chunk.panel0].kernel->tile_cols;
+  const std::int64_t block_depth = std::max<std::int64_t>(64, kWeightBlock / widest);
+  // Blocks of whole taps, or of channels where there is one tap.
+  std::int64_t tap_block = gemm_taps_, channel_block = gemm_depth_;
+  if (gemm_taps_ > 1)
+    tap_block = std::max<std::int64_t>(1, block_depth / std::max<std::int64_t>(1, gemm_depth_));
+  else
+    channel_block = block_depth;
+  tap_block = std::min(tap_block, std::max<std::int64_t>(1, kRowTable / chunk.rows));
+  const float* rows[kRowTable];
+  std::int64_t tap0 = 0;
+  do {
+    const std::int64_t taps = std::min(tap_block, gemm_taps_ - tap0);
+    std::int64_t c0 = 0;
+    do {
+      const std::int64_t channels = std::min(channel_block, gemm_depth_ - c0);
+      int filled_for = 0;
+      for (std::size_t i = 0; i < chunk.panels; ++i) {
+        const WeightPanel& panel = weights.panels()[chunk.panel0 + i];
+        const int most = panel.kernel->tile_rows;
+        if (most != filled_for) fill_rows(run, chunk, tap0, taps, c0, most, scratch, rows);
+        filled_for = most;
+        run_panel(run, chunk, panel, tap0, taps, c0, channels, rows);
+      }
+      c0 += channels;
+    } while (c0 < gemm_depth_);
+    tap0 += taps;
+  } while (tap0 < gemm_taps_);
+  if (activation_.is_clamp()) return;
+  const WeightPanel& head = weights.panels()[chunk.panel0];
+  const WeightPanel& tail = weights.panels()[chunk.panel0 + chunk.panels - 1];
+  float* dst = run.dst + (chunk.image * m_ + chunk.row0) * p_.oc + chunk.group * p_.ocg() +
+               head.first_column;
+  activate_rows(activation_, cap_, dst, chunk.rows,
+                tail.first_column + tail.columns - head.first_column, p_.oc);
+}
+
+const float* GemmConv::pixel(const float* src, std::int64_t image, std::int64_t group,
+                             std::int64_t y, std::int64_t x) const {
+  if (y < 0 || y >= p_.ih || x < 0 || x >= p_.iw) return zero_row_.floats();
+  return src + ((image * p_.ih + y) * p_.iw + x) * p_.ic + group * p_.icg();
+}
+
+// rows[tile][tap][row of the tile], tiles balanced for a kernel of `most` rows.
+void GemmConv::fill_rows(const Conv2dRun& run, const Chunk& chunk, std::int64_t tap0,
+                         std::int64_t taps, std::int64_t c0, int most, const float* scratch,
+                         const float** rows) const {
+  if (source_ == RowSource::im2col) {
+    for (std::int64_t i = 0; i < chunk.rows; ++i) rows[i] = scratch + i * p_.depth() + c0;
+    return;
+  }
+  const std::int64_t ow = p_.ow();
+  const BalancedTiles tiles(chunk.rows, most);
+  std::int64_t oy = chunk.row0 / ow, ox = chunk.row0 % ow;
+  for (std::int64_t tile = 0; tile < tiles.count; ++tile) {
+    const int height = tiles.height_of(tile);
+    for (int i = 0; i < height; ++i) {
+      const std::int64_t y0 = oy * p_.sh - p_.pt, x0 = ox * p_.sw - p_.pl;
+      if (++ox == ow) {
+        ox = 0;
+        ++oy;
+      }
+      if (source_ == RowSource::pointwise) {
+        rows[i] = pixel(run.src, chunk.image, chunk.group, y0, x0) + c0;
+        continue;
+      }
+      std::int64_t r = tap0 / p_.kw, s = tap0 % p_.kw;
+      for (std::int64_t t = 0; t < taps; ++t) {
+        rows[t * height + i] = pixel(run.src, chunk.image, chunk.group, y0 + r * p_.dh, x0 + s * p_.dw);
+        if (++s == p_.kw) {
+          s = 0;
+          ++r;
+        }
+      }
+    }
+    rows += taps * height;
+  }
+}
+
+void GemmConv::unfold(const Conv2dRun& run, const Chunk& chunk, float* scratch) const {
+  const std::int64_t ow = p_.ow(), channels = p_.icg();
+  const std::size_t bytes = static_cast<std::size_t>(channels) * sizeof(float);
+  for (std::int64_t i = 0; i < chunk.rows; ++i) {
+    const std::int64_t y0 = (chunk.row0 + i) / ow * p_.sh - p_.pt;
+    const std::int64_t x0 = (chunk.row0 + i) % ow * p_.sw - p_.pl;
+    for (std::int64_t r = 0; r < p_.kh; ++r) {
+      for (std::int64_t s = 0; s < p_.kw; ++s, scratch += channels) {
+        const std::int64_t y = y0 + r * p_.dh, x = x0 + s * p_.dw;
+        if (y < 0 || y >= p_.ih || x < 0 || x >= p_.iw)
+          std::memset(scratch, 0, bytes);
+        else
+          std::memcpy(scratch, pixel(run.src, chunk.image, chunk.group, y, x), bytes);
+      }
+    }
+  }
+}
+
+void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightPanel& panel,
+                         std::int64_t tap0, std::int64_t taps, std::int64_t c0,
+                         std::int64_t channels, const float* const* rows) const {
+  const PackedWeights& weights = groups_[static_cast<std::size_t>(chunk.group)];
+  const GemmKernel& kernel = gemm_kernels()[panel.row];
+  const KernelInfo& info = kernel.info;
+  const BalancedTiles tiles(chunk.rows, info.tile_rows);
+  const std::int64_t k0 = tap0 * gemm_depth_ + c0, block_floats = taps * channels * info.tile_cols;
+  GemmTile tile;
+  tile.taps = taps;
+  tile.depth = channels;
+  tile.panel = weights.panel_data(panel) + k0 * info.tile_cols;
+  tile.prefetch = tile.panel + block_floats;
+  tile.out.dst_stride = p_.oc;
+  tile.out.columns = panel.columns;
+  tile.out.bias = weights.panel_bias(panel);
+  tile.out.residual_stride = p_.oc;
+  tile.out.first = k0 == 0;
+  tile.out.last = k0 + taps * channels == gemm_taps_ * gemm_depth_;
+  tile.out.lo = activation_.is_clamp() ? activation_.lo() : Activation().lo();
+  tile.out.hi = activation_.is_clamp() ? activation_.hi() : Activation().hi();
+  const std::int64_t origin = (chunk.image * m_ + chunk.row0) * p_.oc + chunk.group * p_.ocg() +
+                              panel.first_column;
+  const std::int64_t prefetch_step = taps * channels / 4 * 16;
+  for (std::int64_t t = 0; t < tiles.count; ++t) {
+    const int height = tiles.height_of(t);
+    const std::int64_t at = origin + tiles.first_row(t) * p_.oc;
+    tile.rows = rows;
+    tile.out.dst = run.dst + at;
+    tile.out.residual = run.residual ? run.residual + at : nullptr;
+    kernel.by_height[height - 1](tile);
+    tile.prefetch += prefetch_step;
+    rows += taps * height;
+  }
+}
+
+namespace {
+
+Verdict consider_gemm(RowSource source, const Conv2dProblem& p, const Conv2dRequest& request) {
+  const std::vector<WeightPanel> panels = plan_panels(gemm_registry(), p.ocg(), request.max_isa, request.kernel);
+  if (panels.empty() && p.oc > 0)
+    return refuse(no_panel_reason("gemm", request.max_isa, request.kernel));
+  const double m = static_cast<double>(p.mb * p.oh() * p.ow()), groups = static_cast<double>(p.g);
+  Verdict verdict{true, "", 0.0, 0};
+  verdict.cost = groups * gemm_cycles(panels, p.mb * p.oh() * p.ow(), p.depth());
+  if (source == RowSource::implicit_gemm)
+    // Two cycles per pointer; a tap's few channels do not amortise reloading the row pointers.
+    verdict.cost += m * groups * static_cast<double>(p.taps()) *
+                    (2.0 + 1.5 * static_cast<double>(panels.size()));
+  if (source == RowSource::im2col) {
+    const double floats = m * groups * static_cast<double>(p.depth());
+    verdict.cost += m * groups * static_cast<double>(p.taps()) * 8.0 + floats / 4.0;
+    verdict.workspace_bytes = static_cast<std::size_t>(request.threads * gemm_row_block(p) *
+                                                       p.depth()) * sizeof(float);
+  }
+  return verdict;
+}
+
+}  // namespace
+
+Verdict consider_pointwise(const Conv2dProblem& p, const Conv2dRequest& request) {
+  if (p.taps() != 1)
+    return refuse("the kernel is " + std::to_string(p.kh) + "x" + std::to_string(p.kw) +
+                  ", not 1x1");
+  if (p.padded()) return refuse("the input is padded");
+  return consider_gemm(RowSource::pointwise, p, request);
+}
+Verdict consider_implicit_gemm(const Conv2dProblem& p, const Conv2dRequest& request) {
+  return consider_gemm(RowSource::implicit_gemm, p, request);
+}
+Verdict consider_im2col(const Conv2dProblem& p, const Conv2dRequest& request) {
+  return consider_gemm(RowSource::im2col, p, request);
+}
+
+#define PYCONV_MAKE(name)                                                                    \
+  std::unique_ptr<Conv2dImpl> make_##name(const Conv2dProblem& p, const Conv2dRequest& request, \
+                                          const float* weight, const float* bias) {          \
+    return std::make_unique<GemmConv>(RowSource::name, p, request, weight, bias);            \
+  }
+PYCONV_MAKE(pointwise)
+PYCONV_MAKE(implicit_gemm)
+PYCONV_MAKE(im2col)
+#undef PYCONV_MAKE
+
+}  // namespace pyconv

@@ -1,0 +1,56 @@
+// Convolution as a matrix product, three ways of reaching the rows of the unfolded input:
+//
+//   pointwise      1x1, no padding: the rows are the pixels of src themselves
+//   implicit_gemm  a table of pointers per tile, one per tap and pixel, a zero row for padding;
+//                  no workspace (M. Dukhan, arXiv:1907.02129)
+//   im2col         a block of rows is copied into the workspace first, then one dense product
+//                  (Chellapilla et al., "High performance convolutional neural networks", 2006)
+//
+// All three run the same micro-kernels over the same packed weights and give the same bits.
+#pragma once
+#include <vector>
+
+#include "ops/conv2d/algorithms.h"
+#include "ops/packed_weights.h"
+
+namespace pyconv {
+
+enum class RowSource { pointwise, implicit_gemm, im2col };
+
+class GemmConv final : public Conv2dImpl {
+ public:
+  GemmConv(RowSource source, const Conv2dProblem&, const Conv2dRequest&, const float* weight,
+           const float* bias);
+  void run(const Conv2dRun& run) const override;
+  std::size_t workspace_bytes() const override;
+  std::size_t packed_bytes() const override;
+  std::string kernels() const override;
+
+ private:
+  struct Chunk;
+  void run_chunk(const Conv2dRun& run, const Chunk& chunk, float* scratch) const;
+  void fill_rows(const Conv2dRun& run, const Chunk& chunk, std::int64_t tap0, std::int64_t taps,
+                 std::int64_t c0, int most, const float* scratch, const float** rows) const;
+  void unfold(const Conv2dRun& run, const Chunk& chunk, float* scratch) const;
+  void run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightPanel& panel,
+                 std::int64_t tap0, std::int64_t taps, std::int64_t c0, std::int64_t channels,
+                 const float* const* rows) const;
+  const float* pixel(const float* src, std::int64_t image, std::int64_t group, std::int64_t y,
+                     std::int64_t x) const;
+
+  RowSource source_;
+  Conv2dProblem p_;
+  Activation activation_;
+  Isa cap_;
+  int threads_;
+  std::int64_t m_ = 0;          // pixels of one image
+  std::int64_t row_block_ = 0;  // rows of a chunk
+  std::int64_t gemm_taps_ = 1, gemm_depth_ = 0;
+  std::vector<PackedWeights> groups_;
+  AlignedBuffer zero_row_;
+};
+
+// Rows per chunk: what keeps their unfolded input within half the L2 cache.
+std::int64_t gemm_row_block(const Conv2dProblem& problem);
+
+}  // namespace pyconv

@@ -1,0 +1,135 @@
+#include "ops/packed_weights.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace pyconv {
+
+namespace {
+
+int vector_length(Isa isa) { return isa == Isa::avx512 ? 16 : isa == Isa::avx2 ? 8 : 4; }
+
+// Cycles that one row of a panel takes per k: two FMA pipes, at the row's measured efficiency.
+double cycles_per_row(const KernelInfo& info) {
+  return info.tile_cols / (2.0 * vector_length(info.isa)) * 100.0 / info.efficiency;
+}
+
+struct Candidate {
+  const KernelInfo* info;
+  std::size_t row;
+};
+
+// The rows of the best ISA that `cap` allows, widest first.
+std::vector<Candidate> candidates(const std::vector<const KernelInfo*>& registry, Isa cap,
+                                  const std::string& kernel_name) {
+  std::vector<Candidate> rows;
+  for (std::size_t i = 0; i < registry.size(); ++i) {
+    const KernelInfo& info = *registry[i];
+    if (!isa_allowed(info.isa, cap)) continue;
+    if (!kernel_name.empty() && kernel_name != info.name) continue;
+    if (!rows.empty() && info.isa != rows.front().info->isa) {
+      if (isa_allowed(info.isa, rows.front().info->isa)) continue;
+      rows.clear();
+    }
+    rows.push_back({&info, i});
+  }
+  std::sort(rows.begin(), rows.end(), [](const Candidate& a, const Candidate& b) {
+    return a.info->tile_cols > b.info->tile_cols;
+  });
+  return rows;
+}
+
+}  // namespace
+
+std::vector<WeightPanel> plan_panels(const std::vector<const KernelInfo*>& registry,
+                                     std::int64_t columns, Isa cap,
+                                     const std::string& kernel_name) {
+  std::vector<WeightPanel> panels;
+  const std::vector<Candidate> rows = candidates(registry, cap, kernel_name);
+  if (rows.empty()) return panels;
+  const int unit = rows.back().info->tile_cols;
+  const int widest = rows.front().info->tile_cols;
+  const auto add = [&](const Candidate& row) {
+    const std::int64_t at =
+        panels.empty() ? 0 : panels.back().first_column + panels.back().kernel->tile_cols;
+    const std::int64_t width = std::min<std::int64_t>(row.info->tile_cols, columns - at);
+    panels.push_back({row.info, row.row, at, static_cast<int>(width), 0, 0});
+  };
+  // Wide panels until the rest is small, then the cheapest cover of the rest in units of the
+  // narrowest row.
+  std::int64_t rest = columns;
+  for (; rest >= 2 * widest; rest -= widest) add(rows.front());
+  const int units = static_cast<int>((rest + unit - 1) / unit);
+  std::vector<double> cost(units + 1, 0.0);
+  std::vector<const Candidate*> choice(units + 1, nullptr);
+  for (int u = 1; u <= units; ++u) {
+    for (const Candidate& row : rows) {
+      const int left = std::max(0, u - row.info->tile_cols / unit);
+      const double total = cost[left] + cycles_per_row(*row.info);
+      if (choice[u] && total >= cost[u]) continue;
+      cost[u] = total;
+      choice[u] = &row;
+    }
+  }
+  for (int u = units; u > 0; u = std::max(0, u - choice[u]->info->tile_cols / unit)) add(*choice[u]);
+  return panels;
+}
+
+std::string kernel_names(const std::vector<WeightPanel>& panels) {
+  std::string names;
+  for (const WeightPanel& panel : panels) {
+    const std::string name = panel.kernel->name;
+    if (names.find(name) == std::string::npos) names += (names.empty() ? "" : ",") + name;
+  }
+  return names;
+}
+
+std::string no_panel_reason(const char* family, Isa cap, const std::string& kernel_name) {
+  return "kernel '" + kernel_name + "' is no " + family + " row that " + isa_name(cap) + " allows";
+}
+
+double gemm_cycles(const std::vector<WeightPanel>& panels, std::int64_t m, std::int64_t k) {
+  double cycles = 0.0;
+  for (const WeightPanel& panel : panels) {
+    const KernelInfo& info = *panel.kernel;
+    const BalancedTiles tiles(m, info.tile_rows);
+    // A tile needs at least four cycles per k (one chain's latency) and about as long to begin and
+    // end as eight k take.
+    const double per_k = std::max(4.0, cycles_per_row(info) * tiles.height);
+    cycles += static_cast<double>(tiles.count) * (per_k * (static_cast<double>(k) + 3.0) + 20.0);
+  }
+  return cycles;
+}
+
+PackedWeights::PackedWeights(std::vector<WeightPanel> panels, std::int64_t columns,
+                             std::int64_t channels, std::int64_t taps, const float* weight,
+                             const float* bias)
+    : panels_(std::move(panels)), columns_(columns), depth_(channels * taps) {
+  std::int64_t floats = 0, bias_floats = 0;
+  for (WeightPanel& panel : panels_) {
+    panel.offset = floats;
+    panel.bias_offset = bias_floats;
+    floats += (depth_ * panel.kernel->tile_cols + 15) / 16 * 16;
+    bias_floats += (panel.kernel->tile_cols + 15) / 16 * 16;
+  }
+  data_ = AlignedBuffer(static_cast<std::size_t>(floats) * sizeof(float));
+  bias_ = AlignedBuffer(static_cast<std::size_t>(bias_floats) * sizeof(float));
+  for (const WeightPanel& panel : panels_) {
+    const int nr = panel.kernel->tile_cols;
+    float* out = data_.floats() + panel.offset;
+    for (int n = 0; n < nr; ++n) {
+      const bool real = n < panel.columns;
+      const std::int64_t column = panel.first_column + n;
+      bias_.floats()[panel.bias_offset + n] = real && bias ? bias[column] : 0.0f;
+      const float* filter = real ? weight + column * depth_ : nullptr;
+      for (std::int64_t t = 0; t < taps; ++t)
+        for (std::int64_t c = 0; c < channels; ++c) {
+          const float w = real ? filter[c * taps + t] : 0.0f;
+          finite_ = finite_ && std::isfinite(w);
+          out[(t * channels + c) * nr + n] = w;
+        }
+    }
+  }
+}
+
+}  // namespace pyconv

@@ -1,0 +1,35 @@
+// Words shared by all operators.
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace pyconv {
+
+enum class DType : std::uint8_t { f32 };
+enum class Layout : std::uint8_t { nchw, nhwc };
+// exact: the bitwise contract (ARCHITECTURE, decision 4). fast: also transforms and split sums.
+enum class Accuracy : std::uint8_t { fast, exact };
+
+// Pointwise functions that can follow an operator. alpha: slope of leaky_relu, scale of elu.
+enum class ActivationKind : std::uint8_t {
+  none, relu, relu6, leaky_relu, elu, sigmoid, hard_sigmoid, silu, hard_swish, tanh, gelu, gelu_tanh
+};
+
+struct Activation {
+  ActivationKind kind = ActivationKind::none;
+  float alpha = 0.0f;
+
+  // none, relu and relu6 are clamps, which kernels apply as they store.
+  bool is_clamp() const {
+    return kind == ActivationKind::none || kind == ActivationKind::relu ||
+           kind == ActivationKind::relu6;
+  }
+  float lo() const;  // the clamp's bounds, infinite where there are none
+  float hi() const;
+};
+
+const char* activation_name(ActivationKind kind);
+// False when `name` is no activation. Sets the usual alpha (leaky_relu 0.01, elu 1).
+bool parse_activation(const std::string& name, Activation* activation);
+
+}  // namespace pyconv
