@@ -209,7 +209,7 @@ std::atomic<Pool*> current_pool{nullptr};
 // The child of a fork has none of the pool's threads and may have caught it at work.
 #if !defined(_WIN32)
 void abandon_pool() { current_pool.store(nullptr, std::memory_order_relaxed); }
-const int fork_handler = pthread_atfork(nullptr, nullptr, abandon_pool);
+[[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, abandon_pool);
 #endif
 
 Pool* pool() {
