@@ -190,10 +190,15 @@ def _concurrent(probe: Callable[[], Sequence[float]], threads: int) -> float:
         return sum(pool.map(run, range(threads)))
 
 
+def current_isa() -> str:
+    """The best instruction set that this process may use."""
+    return _isa(None)
+
+
 def _isa(isa: str | None) -> str:
     isas = _core.probe_isas()
     if isa is None:
-        cap = _core.max_isa()
+        cap: str = _core.config()["max_isa"]
         return cap if cap in isas else isas[0]
     return _known(isa, isas, "isa")
 

@@ -1,9 +1,11 @@
 """pyconv.study.cost reproduces the numbers of the literature."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from pyconv import Conv2dProblem
 from pyconv.study.cost import Cost, convolution_cost, linear_cost, total
 
 
@@ -67,3 +69,40 @@ def test_nothing_costs_nothing():
 
 def test_linear():
     assert linear_cost(2, 1024, 1000, bias=False) == Cost(2_048_000, 1_024_000, 2048, 2000)
+
+
+@pytest.fixture(scope="module")
+def mobilenet():
+    lines = (Path(__file__).parent / "mobilenet_v1.txt").read_text().splitlines()
+    return [Conv2dProblem(line) for line in lines if not line.startswith("#")]
+
+
+def with_batch_norm(layers):
+    """Convolutions, scale and shift of each batch norm, and the classifier."""
+    cost = total([*map(convolution_cost, layers), linear_cost(1, 1024, 1000)])
+    return cost.macs, cost.parameters + sum(2 * layer.oc for layer in layers)
+
+
+def test_mobilenet_v1(mobilenet):
+    macs, parameters = with_batch_norm(mobilenet)
+    assert (round(macs / 1e6, 1), round(parameters / 1e6, 2)) == (568.7, 4.23)
+    pointwise = total(convolution_cost(p) for p in mobilenet if p.kh == 1)
+    depthwise = total(convolution_cost(p) for p in mobilenet if p.g > 1)
+    assert round(100 * pointwise.macs / macs, 1) == 94.9
+    assert round(100 * depthwise.macs / macs, 1) == 3.1
+
+
+def test_mobilenet_v1_without_factorising(mobilenet):
+    full = mobilenet[:1]
+    for depthwise, pointwise in zip(mobilenet[1::2], mobilenet[2::2]):
+        stride = f"sh{depthwise.sh}"
+        full.append(Conv2dProblem(f"ic{depthwise.ic}oc{pointwise.oc}_ih{depthwise.ih}kh3{stride}ph1"))
+    macs, parameters = with_batch_norm(full)
+    assert (round(macs / 1e6), round(parameters / 1e6, 2)) == (4867, 29.29)
+
+
+def test_costs_agree_with_the_engine(mobilenet):
+    for problem in mobilenet:
+        cost = convolution_cost(problem)
+        assert (cost.macs, cost.parameters) == (problem.macs, problem.weight_size)
+        assert (cost.src, cost.dst) == (problem.src_size, problem.dst_size)

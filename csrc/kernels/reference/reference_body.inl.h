@@ -1,10 +1,9 @@
 // Body of the textbook loops; contract in reference.h. PYCONV_FMA1(a, b, c) is one fused
-// multiply-add, PYCONV_ISA_NS the namespace.
+// multiply-add.
 namespace pyconv {
-namespace PYCONV_ISA_NS {
-namespace {
 
-void reference_row(const ReferenceConv& p, std::int64_t n, std::int64_t q, std::int64_t y) {
+static void PYCONV_REFERENCE_NAME(const ReferenceConv& p, std::int64_t n, std::int64_t q,
+                                  std::int64_t y) {
   const float* src = p.src + n * p.src_image + q / p.ocg * p.icg * p.src_channel;
   const float* filter = p.weight + q * p.icg * p.kh * p.kw;
   for (std::int64_t x = 0; x < p.ow; ++x) {
@@ -26,6 +25,4 @@ void reference_row(const ReferenceConv& p, std::int64_t n, std::int64_t q, std::
   }
 }
 
-}  // namespace
-}  // namespace PYCONV_ISA_NS
 }  // namespace pyconv

@@ -1,0 +1,238 @@
+"""The study itself: the five kinds of convolution on one photograph, checked, then timed.
+
+Every kind runs the algorithm that is fastest for it here, the normal convolution too; weights are
+packed and outputs allocated beforehand, tensors are NHWC, caches are warm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+import pyconv
+from pyconv.study import machine, photo, reference, report, timing
+from pyconv.study.cost import Cost, convolution_cost
+from pyconv.study.result import NORMAL, Row, Step, Study
+
+Array = NDArray[np.float32]
+# A transform's error against the largest output may reach this (KERNEL bounds are far below).
+TRANSFORM_TOLERANCE = 1e-4
+# Algorithms whose estimate is this many times the cheapest are not tried.
+_HOPELESS = 5.0
+_TRIAL_SECONDS = 0.004
+
+
+class WrongResult(RuntimeError):
+    """A convolution of the study did not give what float64 gives."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    channels: int = 128
+    height: int = 56
+    width: int = 56
+    filters: int = 128
+    kernel: int = 3
+    threads: int = 1
+    accuracy: str = "fast"
+    rounds: int = 40
+    sample_seconds: float = 0.005
+    photo: Path | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        return {**asdict(self), "photo": str(self.photo) if self.photo else "astronaut.jpg (NASA)"}
+
+
+class Progress(Protocol):
+    """What the study tells while it works; the command line shows it as bars."""
+
+    def stage(self, title: str, total: int) -> AbstractContextManager[Callable[[str], None]]:
+        """Within it, call what it gives once for each of `total` parts, with the part's name."""
+
+
+class _Silence:
+    def stage(self, title: str, total: int) -> AbstractContextManager[Callable[[str], None]]:
+        return nullcontext(lambda part: None)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution with its weights, and what it costs when computed as it is meant."""
+
+    problem: pyconv.Conv2dProblem
+    weight: Array
+    cost: Cost
+    algorithms: Sequence[str] | None = None  # None: all that accept it
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Layers that run one after another, and what is allowed to differ between ways to do it."""
+
+    name: str
+    layers: Sequence[Layer]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A contender with its plans and buffers: call it to run it."""
+
+    contender: Contender
+    plans: Sequence[pyconv.Conv2dPlan]
+    tensors: Sequence[Array]
+
+    def __call__(self) -> Array:
+        for plan, src, dst in zip(self.plans, self.tensors, self.tensors[1:]):
+            plan(src, out=dst)
+        return self.tensors[-1]
+
+    def steps(self) -> list[Step]:
+        described = [plan.describe() for plan in self.plans]
+        return [
+            Step(str(layer.problem), told["algorithm"], tuple(told["kernels"]), layer.cost)
+            for layer, told in zip(self.contender.layers, described)
+        ]
+
+
+def run(settings: Settings, progress: Progress | None = None) -> Study:
+    """Measures the machine, checks every contender, times them against one another."""
+    progress = progress or _Silence()
+    with progress.stage("this machine's roofline", machine.STEPS) as done:
+        roofline = machine.roofline(threads=settings.threads, refresh=True, on_step=done)
+    x = photo.features(photo.load(settings.photo), settings.height, settings.width, settings.channels)
+    contenders = list_contenders(settings)
+    ready: dict[str, Ready] = {}
+    errors: dict[str, float] = {}
+    with progress.stage("checking against float64", len(contenders)) as done:
+        for contender in contenders:
+            done(contender.name)
+            candidate = prepare(contender, x, settings)
+            if contender.name == report.PLAIN and _same(candidate, ready[NORMAL]):
+                continue
+            errors[contender.name] = check(candidate, x)
+            ready[contender.name] = candidate
+    with progress.stage("timing in rounds", len(ready) * settings.rounds) as done:
+        measured = timing.measure(
+            ready, rounds=settings.rounds, sample_seconds=settings.sample_seconds, on_sample=done
+        )
+    peak = max(roofline.peak_gflops, machine.fma_peak(roofline.isa, threads=settings.threads))
+    rows = [Row(name, case.steps(), measured[name], errors[name]) for name, case in ready.items()]
+    return Study(rows, replace(roofline, peak_gflops=peak), measured.conditions, settings.as_dict())
+
+
+def list_contenders(settings: Settings) -> list[Contender]:
+    """The kinds of convolution, each from `channels` maps to what it makes of them."""
+    c, f, k = settings.channels, settings.filters, settings.kernel
+    rng = np.random.default_rng(2012)
+    normal = _layer(settings, rng, c, f, k, k)
+    pointwise = _layer(settings, rng, c, f, 1, 1)
+    depthwise = _layer(settings, rng, c, c, k, k, groups=c)
+    column = _layer(settings, rng, c, c, k, 1, groups=c)
+    row = _layer(settings, rng, c, c, 1, k, groups=c)
+    plain = _names(normal, "exact")
+    return [
+        Contender(NORMAL, [normal]),
+        Contender(report.PLAIN, [replace(normal, algorithms=plain)]),
+        Contender(report.POINTWISE, [pointwise]),
+        Contender(report.DEPTHWISE, [depthwise]),
+        Contender(report.SPATIAL, [column, row]),
+        Contender(report.SEPARABLE, [depthwise, pointwise]),
+    ]
+
+
+def prepare(contender: Contender, x: Array, settings: Settings) -> Ready:
+    """Packs the weights for the algorithm that is fastest here, layer by layer."""
+    tensors, plans = [x], []
+    for layer in contender.layers:
+        dst = np.empty((1, layer.problem.oh, layer.problem.ow, layer.problem.oc), np.float32)
+        plans.append(_fastest_plan(layer, tensors[-1], dst, settings))
+        tensors.append(plans[-1](tensors[-1], out=dst))
+    return Ready(contender, plans, tensors)
+
+
+def check(ready: Ready, x: Array) -> float:
+    """The error of the result over its largest magnitude; raises WrongResult past the bound.
+
+    A chain of K multiply-adds is within (K + 2) u of the sum of magnitudes, and passes on what its
+    input was off; a transform is within TRANSFORM_TOLERANCE of the largest output.
+    """
+    value, bound = x.astype(np.float64), np.zeros(x.shape)
+    for layer, plan in zip(ready.contender.layers, ready.plans):
+        problem, magnitude = layer.problem, np.abs(layer.weight)
+        exact = plan.describe()["algorithm"] in _names(layer, "exact")
+        spread = _reference(problem, np.abs(value) + bound, magnitude)
+        inherited = _reference(problem, bound, magnitude)
+        value = _reference(problem, value, layer.weight)
+        own = reference.sum_tolerance(magnitude[0].size) * spread
+        bound = inherited + (own if exact else TRANSFORM_TOLERANCE * np.abs(value).max())
+    got = ready()
+    if not (np.abs(got - value) <= bound).all():
+        algorithms = " + ".join(step.algorithm for step in ready.steps())
+        error = reference.relative_error(got, value)
+        raise WrongResult(f"{ready.contender.name} ({algorithms}) differs from float64 by {error:.1e}")
+    return reference.relative_error(got, value)
+
+
+def _layer(
+    settings: Settings, rng: np.random.Generator, ic: int, oc: int, kh: int, kw: int, groups: int = 1
+) -> Layer:
+    """A convolution of stride 1 that keeps the size, with weights drawn as He et al. do."""
+    sides = f"pt{(kh - 1) // 2}pl{(kw - 1) // 2}pb{kh // 2}pr{kw // 2}"
+    size = f"ih{settings.height}iw{settings.width}kh{kh}kw{kw}"
+    problem = pyconv.Conv2dProblem(f"g{groups}ic{ic}oc{oc}_{size}{sides}")
+    shape = (oc, ic // groups, kh, kw)
+    weight = rng.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape).astype(np.float32)
+    return Layer(problem, weight, convolution_cost(problem))
+
+
+def _names(layer: Layer, accuracy: str) -> list[str]:
+    """Algorithms that accept the layer, cheapest estimate first, without the hopeless ones."""
+    p = layer.problem
+    entries = pyconv.algorithms(
+        (p.mb, p.ic, p.ih, p.iw),
+        layer.weight.shape,
+        padding=(p.pt, p.pb, p.pl, p.pr),
+        groups=p.g,
+        accuracy=accuracy,
+        layout="nhwc",
+        weight=layer.weight,
+    )
+    accepted = sorted((e for e in entries if e.accepted), key=lambda e: e.cost)
+    return [e.name for e in accepted if e.cost <= _HOPELESS * accepted[0].cost]
+
+
+def _fastest_plan(layer: Layer, src: Array, dst: Array, settings: Settings) -> pyconv.Conv2dPlan:
+    names = _names(layer, settings.accuracy)
+    if layer.algorithms is not None:
+        names = [name for name in names if name in layer.algorithms] or list(layer.algorithms)
+    plans = {
+        name: pyconv.Conv2dPlan(
+            layer.problem,
+            layer.weight,
+            algorithm=name,
+            accuracy=settings.accuracy,
+            layout="nhwc",
+            threads=settings.threads,
+        )
+        for name in names
+    }
+    if len(plans) == 1:
+        return plans[names[0]]
+    cases = {name: (lambda plan=plan: plan(src, out=dst)) for name, plan in plans.items()}
+    trial = timing.measure(cases, rounds=5, sample_seconds=_TRIAL_SECONDS)
+    return plans[min(trial, key=lambda name: trial[name].minimum)]
+
+
+def _reference(problem: pyconv.Conv2dProblem, x: NDArray[np.float64], weight: Array) -> NDArray[np.float64]:
+    padding = (problem.pt, problem.pb, problem.pl, problem.pr)
+    return reference.conv2d(x, weight, padding=padding, groups=problem.g)
+
+
+def _same(one: Ready, other: Ready) -> bool:
+    return [s.algorithm for s in one.steps()] == [s.algorithm for s in other.steps()]

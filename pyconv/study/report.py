@@ -1,0 +1,218 @@
+"""The study in words: one sentence, two tables, JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pyconv.study.machine import LEVELS, Roofline
+from pyconv.study.result import NORMAL, Study
+
+PLAIN = "normal, plain sum"
+DEPTHWISE = "depthwise"
+POINTWISE = "pointwise"
+SPATIAL = "spatially separable"
+SEPARABLE = "depthwise-separable"
+_PREFIXES = {-3: "n", -2: "µ", -1: "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T"}
+
+
+def quantity(value: float, unit: str = "") -> str:
+    """Three digits and a prefix.
+
+    >>> quantity(462422016), quantity(1152), quantity(3.1e-3, "s"), quantity(999.9, "B")
+    ('462 M', '1.15 k', '3.10 ms', '1.00 kB')
+    """
+    if value == 0:
+        return f"0 {unit}".strip()
+    exponent, scaled = 0, abs(value)
+    while float(f"{scaled:.3g}") >= 1000 and exponent < 4:
+        scaled, exponent = scaled / 1000, exponent + 1
+    while float(f"{scaled:.3g}") < 1 and exponent > -3:
+        scaled, exponent = scaled * 1000, exponent - 1
+    whole = exponent == 0 and float(value).is_integer()
+    digits = f"{scaled:.0f}" if whole else f"{scaled:#.3g}".rstrip(".")
+    return f"{'-' if value < 0 else ''}{digits} {_PREFIXES[exponent]}{unit}".strip()
+
+
+def times(ratio: float) -> str:
+    """A ratio with two digits that mean something.
+
+    >>> times(8.437), times(115.2), times(0.81234)
+    ('8.4x', '115x', '0.81x')
+    """
+    return f"{ratio:.0f}x" if ratio >= 99.5 else f"{ratio:.1f}x" if ratio >= 0.995 else f"{ratio:.2f}x"
+
+
+def percent(share: float) -> str:
+    return f"{share * 100:.0f} %"
+
+
+def finding(study: Study) -> str:
+    """What was found, in one sentence made from the numbers."""
+    reason = explanation(study)
+    return f"{headline(study)}{', ' + reason if reason else ''}."
+
+
+def headline(study: Study) -> str:
+    """How much of the saving in MACs became a saving of time."""
+    saving = study.saving(study[SEPARABLE])
+    fewer = f"{times(saving.macs)} fewer MACs"
+    if saving.time < 0.95:
+        return f"{fewer}, yet {times(1 / saving.time)} slower: depthwise-separable loses all of its saving"
+    if saving.time < 1.05:
+        return f"{fewer}, and no faster: depthwise-separable turns none of its saving into time"
+    faster = f"{fewer}, {times(saving.time)} faster"
+    if saving.kept >= 1.05:
+        return f"{faster}: depthwise-separable saves more time than MACs"
+    if saving.kept >= 0.9:
+        return f"{faster}: depthwise-separable turns nearly all of its saving into time"
+    return f"{faster}: depthwise-separable turns {percent(saving.kept)} of its saving into time"
+
+
+def explanation(study: Study) -> str:
+    """Why the rest of the saving was lost: "because ..."; empty where little was, or nothing shows."""
+    if study.saving(study[SEPARABLE]).kept >= 0.9:
+        return ""
+    reasons = [reason for reason in (_normal_reason(study), _depthwise_reason(study)) if reason]
+    return f"because {' and '.join(reasons)}" if reasons else ""
+
+
+def _depthwise_reason(study: Study) -> str:
+    """That the depthwise half takes more of the time than of the MACs, where it does."""
+    if DEPTHWISE not in study:
+        return ""
+    half, whole = study[DEPTHWISE], study[SEPARABLE]
+    macs, seconds = half.cost.macs / whole.cost.macs, half.seconds / whole.seconds
+    if seconds < 1.5 * macs:
+        return ""
+    limit = half.limits(study.roofline)
+    bound = "" if limit == "compute" else f", bound by {_memory(limit)}"
+    return (
+        f"its depthwise half, {percent(macs)} of the MACs, takes {percent(seconds)} of the time "
+        f"({half.cost.intensity:.1f} FLOP/byte{bound})"
+    )
+
+
+def _normal_reason(study: Study) -> str:
+    """That the normal convolution is no longer a plain sum, where it isn't."""
+    if PLAIN not in study:
+        return ""
+    gain = study[PLAIN].seconds / study.normal.seconds
+    if gain < 1.1:
+        return ""
+    return (
+        f"the normal convolution saves too ({study.normal.algorithm}, {times(gain)} as fast as its plain sum)"
+    )
+
+
+def _memory(limit: str) -> str:
+    return "DRAM" if limit == "DRAM" else f"the {limit} cache"
+
+
+def paper_table(study: Study) -> Table:
+    """What each convolution costs before anything runs."""
+    table = _table("On paper", "", "parameters", "MACs", "bytes moved", "FLOP/byte", "fewer MACs")
+    for row in study.rows:
+        cost = row.cost
+        table.add_row(
+            row.name,
+            quantity(cost.parameters),
+            quantity(cost.macs),
+            quantity(cost.bytes, "B"),
+            f"{cost.intensity:.1f}",
+            "" if row.name == NORMAL else times(study.saving(row).macs),
+        )
+    return table
+
+
+def measured_table(study: Study) -> Table:
+    """What each convolution costs on this machine."""
+    table = _table(
+        "Measured",
+        "",
+        "algorithm",
+        "time",
+        "±",
+        "GFLOP/s",
+        "of roofline",
+        "bound by",
+        "faster",
+        "saving kept",
+    )
+    for row in study.rows:
+        saving = study.saving(row)
+        normal = row.name == NORMAL
+        table.add_row(
+            row.name,
+            row.algorithm,
+            quantity(row.seconds, "s"),
+            percent(row.timing.spread),
+            f"{row.gflops:.0f}" if row.gflops >= 10 else f"{row.gflops:.1f}",
+            percent(row.roofline_share(study.roofline)),
+            row.limits(study.roofline),
+            "" if normal else times(saving.time),
+            "" if normal or saving.macs < 1.01 else percent(saving.kept),
+        )
+    table.columns[1].justify = "left"
+    return table
+
+
+def roofline_table(roofline: Roofline) -> Table:
+    """The ceilings of this machine."""
+    table = _table("This machine", "", "holds", "read", "copy", "scale in place", "ridge (copy)")
+    for level in LEVELS:
+        holds = _binary(roofline.capacity[level]) if level in roofline.capacity else ""
+        rates = [f"{roofline.bandwidth(level, kind):.0f} GB/s" for kind in ("read", "copy", "scale")]
+        table.add_row(level, holds, *rates, f"{roofline.ridge(level):.1f} FLOP/byte")
+    return table
+
+
+def _binary(size: int) -> str:
+    return f"{size / 2**20:g} MiB" if size >= 2**20 else f"{size / 2**10:g} KiB"
+
+
+def machine_line(roofline: Roofline) -> str:
+    threads = "1 thread" if roofline.threads == 1 else f"{roofline.threads} threads"
+    return f"{roofline.cpu}, {roofline.isa}, {threads}: FMA peak {roofline.peak_gflops:.1f} GFLOP/s"
+
+
+def conditions_line(study: Study) -> str:
+    """The largest error, and what may have disturbed the timing."""
+    worst = max(row.error for row in study.rows)
+    parts = [f"largest error against float64 {worst:.1e} of the largest output"]
+    conditions = study.conditions
+    if conditions.steal_share is not None:
+        parts.append(f"steal {conditions.steal_share * 100:.1f} %")
+    if conditions.load_after is not None:
+        parts.append(f"load {conditions.load_after:.1f}")
+    return ", ".join(parts)
+
+
+def render(study: Study) -> RenderableType:
+    """The whole report for a terminal."""
+    return Group(
+        paper_table(study),
+        measured_table(study),
+        Text(machine_line(study.roofline), style="dim"),
+        Text(conditions_line(study), style="dim"),
+        Text(),
+        Text(finding(study), style="bold"),
+    )
+
+
+def write_json(study: Study, path: Path) -> None:
+    document = {"finding": finding(study), **study.as_dict()}
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def _table(title: str, first: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first, justify="left", no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table

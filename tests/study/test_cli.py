@@ -1,0 +1,88 @@
+"""The `pyconv` command."""
+
+import builtins
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from pyconv import cli
+from pyconv.study import machine
+from pyconv.study.commands import pyconv
+
+
+@pytest.fixture
+def run(monkeypatch, roofline, tmp_path):
+    monkeypatch.setattr(machine, "roofline", lambda *_, **__: roofline)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def invoke(*arguments, status=0):
+        result = CliRunner().invoke(pyconv, [str(a) for a in arguments])
+        assert result.exit_code == status, result.output
+        return result.stdout if status == 0 else result.stderr
+
+    return invoke
+
+
+SMALL = ("--channels", 4, "--size", "8x6", "--rounds", 1)
+
+
+def test_study_writes_table_picture_and_json(run, tmp_path):
+    output = run("study", *SMALL, "--output", tmp_path / "made" / "here")
+    assert "depthwise-separable" in output and "fewer MACs" in output
+    written = sorted(p.name for p in (tmp_path / "made" / "here").iterdir())
+    assert written == ["study-c4f4_8x6k3.json", "study-c4f4_8x6k3.png"]
+
+
+def test_study_as_json(run, tmp_path):
+    document = json.loads(run("study", *SMALL, "--json", "--no-plot", "--filters", 5, "--output", tmp_path))
+    assert document["settings"]["filters"] == 5
+    assert document["settings"]["width"] == 6
+    assert [p.suffix for p in tmp_path.iterdir()] == [".json"]
+
+
+@pytest.mark.parametrize(
+    "option", [("--size", "0"), ("--size", "5x5x5"), ("--channels", 0), ("--kernel", "x")]
+)
+def test_study_refuses(run, option):
+    assert "Invalid value" in run("study", *option, status=2)
+
+
+def test_probe(run):
+    assert "FMA peak 200.0 GFLOP/s" in run("probe")
+    assert json.loads(run("probe", "--json"))["peak_gflops"] == 200.0
+
+
+def test_algorithms(run):
+    output = run("algorithms", "ic4oc4_ih8kh3ph1")
+    assert "refused: the kernel is 3x3, not 1x1" in output and "chosen" in output
+    assert "GFLOP/s" in run("algorithms", "ic4oc4_ih8kh3ph1", "--measure")
+    assert "problem: expected a line like" in run("algorithms", "nonsense", status=1)
+
+
+def test_kernels(run):
+    assert "scalar" in run("kernels")
+    assert run("kernels", "--all").count("\n") >= run("kernels").count("\n")
+
+
+def test_config(run):
+    assert "instruction set" in run("config")
+
+
+@pytest.mark.parametrize(
+    "name, package", [("click", "click"), ("rich", "rich"), ("matplotlib", "matplotlib")]
+)
+def test_a_missing_extra_is_explained(monkeypatch, name, package):
+    monkeypatch.setattr(cli.sys, "argv", ["pyconv", "study"])
+    monkeypatch.delitem(cli.sys.modules, "pyconv.study.commands")
+    real_import = builtins.__import__
+
+    def without(module, *arguments, **options):
+        if module.partition(".")[0] == "click":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=f"{name}.part")
+        return real_import(module, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    assert package in str(exit_.value) and "pip install 'pyconv-engine[study]'" in str(exit_.value)
