@@ -18,6 +18,7 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 from setuptools.errors import CompileError, PlatformError
 
 ROOT = Path(__file__).resolve().parent
@@ -88,6 +89,16 @@ def cython_extensions() -> list:
 
     modules = [Extension(p[: -len(".pyx")].replace("/", "."), [p]) for p in pyx]
     return cythonize(modules, build_dir="build/cython", quiet=True)
+
+
+class BuildPy(build_py):
+    """setuptools' build_py, starting from nothing: a module that was removed or renamed since the
+    last build would otherwise still stand in build/lib and be packed."""
+
+    def run(self):
+        if not self.editable_mode:
+            shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
 
 
 class BuildExt(build_ext):
@@ -196,5 +207,5 @@ if __name__ == "__main__":
     os.chdir(ROOT)
     setup(
         ext_modules=[*core_extension(), *cython_extensions()],
-        cmdclass={"build_ext": BuildExt},
+        cmdclass={"build_ext": BuildExt, "build_py": BuildPy},
     )

@@ -46,8 +46,7 @@ CpuInfo identify_architecture() {
   info.l1d_bytes = info.l2_bytes = info.l3_bytes = 0;
   info.best = Isa::neon;
   info.has_fma = true;
-  const std::string id =
-      read_word("/sys/devices/system/cpu/cpu0/regs/identification/midr_el1");
+  const std::string id = read_word("/sys/devices/system/cpu/cpu0/regs/identification/midr_el1");
   const unsigned long long midr = std::strtoull(id.c_str(), nullptr, 16);
   if (midr == 0) return info;
   const int implementer = static_cast<int>(midr >> 24 & 0xff);

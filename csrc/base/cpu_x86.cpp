@@ -65,10 +65,17 @@ void set_caches(const X86Probe& probe, std::uint32_t leaf, CpuInfo* info) {
     const std::size_t line = (r.ebx & 0xfff) + 1, sets = static_cast<std::size_t>(r.ecx) + 1;
     const std::size_t bytes = ways * partitions * line * sets;
     switch (r.eax >> 5 & 7) {
-      case 1: info->l1d_bytes = bytes; break;
-      case 2: info->l2_bytes = bytes; break;
-      case 3: info->l3_bytes = bytes; break;
-      default: break;
+      case 1:
+        info->l1d_bytes = bytes;
+        break;
+      case 2:
+        info->l2_bytes = bytes;
+        break;
+      case 3:
+        info->l3_bytes = bytes;
+        break;
+      default:
+        break;
     }
   }
 }

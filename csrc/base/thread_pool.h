@@ -28,7 +28,8 @@ int usable_cpus();
 // caller among them, and returns when all are done. `worker` in [0, threads) indexes per-thread
 // scratch: no two bodies with the same worker run at once. Chunks are handed out dynamically.
 // Runs on the caller alone when threads <= 1, chunks <= 1, the pool is busy with another caller, or
-// the caller is itself a worker. `body` does not throw.
+// the caller is itself a worker. `body` does not throw, and runs in the caller's floating-point
+// environment. Worth it from about 5 us of work while the workers are awake, 50 us when they sleep.
 void parallel_for(std::int64_t chunks, int threads, ChunkBody body);
 
 }  // namespace pyconv

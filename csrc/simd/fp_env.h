@@ -31,7 +31,7 @@ class FpEnvScope {
 #if defined(PYCONV_FP_ENV_X86)
   using Word = std::uint32_t;
   static constexpr Word kWanted = 0x1f80;       // MXCSR after reset
-  static constexpr Word kControlMask = 0xffc0;   // all but the sticky exception flags
+  static constexpr Word kControlMask = 0xffc0;  // all but the sticky exception flags
 #if defined(__GNUC__)
   static Word read() {
     Word word;

@@ -82,7 +82,8 @@ def numpy_im2col(x: Array, weight: Array, stride: int = 1, padding: int = 0) -> 
     windows = np.lib.stride_tricks.sliding_window_view(source, (kh, kw), (1, 2))
     columns = windows[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3).reshape(-1, kh * kw * ic)
     taps = weight.transpose(2, 3, 1, 0).reshape(kh * kw * ic, oc)
-    return (columns @ taps).reshape(shape)
+    y: Array = columns @ taps
+    return y.reshape(shape)
 
 
 @dataclass(frozen=True)

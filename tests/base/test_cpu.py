@@ -1,6 +1,5 @@
 """csrc/base/cpu.cpp, cpu_x86.cpp and csrc/simd/fp_env.h, through the program tests/cpp/cpu_test.cpp."""
 
-import importlib.util
 import os
 import platform
 import subprocess
@@ -8,20 +7,10 @@ from pathlib import Path
 
 import pytest
 
-CPP = Path(__file__).resolve().parents[1] / "cpp"
-
-
-def _build_module():
-    spec = importlib.util.spec_from_file_location("cpp_build", CPP / "build.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory):
-    out_dir = tmp_path_factory.mktemp("cpu")
-    return _build_module().compile_test(out_dir, "cpu_test", ["base/cpu.cpp", "base/cpu_x86.cpp"])
+def program(compile_cpp):
+    return compile_cpp("cpu_test", ["base/cpu.cpp", "base/cpu_x86.cpp"])
 
 
 def identity(program, **environment):

@@ -1,11 +1,12 @@
 // Identification of CPUs other than the one at hand, and the floating-point environment.
 // With --print: what this process makes of its own CPU, one "name value" per line.
+#include "base/cpu.h"
+
 #include <cfenv>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 
-#include "base/cpu.h"
 #include "base/cpu_x86.h"
 #include "check.h"
 #include "simd/fp_env.h"
@@ -168,8 +169,8 @@ int print() {
               cpu.brand.c_str(), cpu.family, cpu.model, cpu.stepping);
   std::printf("l1d %zu\nl2 %zu\nl3 %zu\nfma %d\n", cpu.l1d_bytes, cpu.l2_bytes, cpu.l3_bytes,
               cpu.has_fma);
-  std::printf("best %s\nmax_isa %s\nerror %s\n", pyconv::isa_name(cpu.best),
-              pyconv::isa_name(cap), error.c_str());
+  std::printf("best %s\nmax_isa %s\nerror %s\n", pyconv::isa_name(cpu.best), pyconv::isa_name(cap),
+              error.c_str());
   return 0;
 }
 
