@@ -1,4 +1,4 @@
-"""Convolution problems as the benchmarks see them, and operands for one."""
+"""Shape files, their goals, and operands for one convolution problem."""
 
 from __future__ import annotations
 
@@ -9,74 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pyconv import Conv2dProblem as Problem
+
 Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One 2-D convolution; `ic` and `oc` are totals over the `g` groups, dilation 1 is dense."""
-
-    ic: int
-    oc: int
-    ih: int
-    iw: int
-    kh: int
-    kw: int
-    mb: int = 1
-    g: int = 1
-    sh: int = 1
-    sw: int = 1
-    dh: int = 1
-    dw: int = 1
-    pt: int = 0
-    pl: int = 0
-    pb: int = 0
-    pr: int = 0
-
-    @classmethod
-    def parse(cls, text: str) -> Problem:
-        """Reads `g1ic32oc64_ih112kh3sh1ph1`: a width not given is the height's."""
-        body = text.replace("_", "")
-        words = re.findall(r"([a-z]+)(\d+)", body)
-        if "".join(key + value for key, value in words) != body:
-            raise ValueError(f"problem: expected key-number pairs, got {text!r}")
-        sizes = {key: int(value) for key, value in words}
-        for high, wide in (("ih", "iw"), ("kh", "kw"), ("sh", "sw"), ("dh", "dw")):
-            if high in sizes:
-                sizes.setdefault(wide, sizes[high])
-        if "ph" in sizes:
-            ph = sizes.pop("ph")
-            pw = sizes.pop("pw", ph)
-            sizes.update(pt=ph, pb=ph, pl=pw, pr=pw)
-        try:
-            return cls(**sizes)
-        except TypeError as error:
-            raise ValueError(f"problem: {error} in {text!r}") from None
-
-    @property
-    def oh(self) -> int:
-        return (self.ih + self.pt + self.pb - self.dh * (self.kh - 1) - 1) // self.sh + 1
-
-    @property
-    def ow(self) -> int:
-        return (self.iw + self.pl + self.pr - self.dw * (self.kw - 1) - 1) // self.sw + 1
-
-
-def macs(p: Problem) -> int:
-    """Multiply-adds of the unpadded problem (padding taps count as if they were real)."""
-    return p.mb * p.oc * p.oh * p.ow * (p.ic // p.g) * p.kh * p.kw
-
-
-def least_bytes(p: Problem) -> int:
-    """Bytes that have to move at least: source, weights, bias and result, each once."""
-    src = p.mb * p.ic * p.ih * p.iw
-    dst = p.mb * p.oc * p.oh * p.ow
-    weights = p.oc * (p.ic // p.g) * p.kh * p.kw
-    return 4 * (src + dst + weights + p.oc)
-
-
-def describe(p: Problem) -> str:
-    return str(p)
 
 
 def operands(p: Problem, seed: int = 0) -> tuple[Array, Array, Array]:
@@ -159,7 +94,7 @@ def read_shapes(name: str) -> ShapeFile:
 def _shape(words: list[str]) -> Shape:
     counts = [int(word[1:]) for word in words[2:] if re.fullmatch(r"x\d+", word)]
     goals = _goals([word for word in words[2:] if not re.fullmatch(r"x\d+", word)])
-    return Shape(Problem.parse(words[0]), words[0], words[1], counts[0] if counts else 1, goals)
+    return Shape(Problem(words[0]), words[0], words[1], counts[0] if counts else 1, goals)
 
 
 def _goals(words: list[str]) -> tuple[Goal, ...]:

@@ -43,3 +43,17 @@ def _runner(how: str, call: Callable[[], torch.Tensor]) -> Runner:
         return call().numpy()  # type: ignore[no-any-return]
 
     return Runner(how, call, result)
+
+
+def activation(
+    name: str, src: Array, keywords: dict[str, object]
+) -> tuple[Callable[[], object], Callable[[], Array]]:
+    """A call of torch.nn.functional.<name> on one thread, and how to get its result."""
+    torch.set_num_threads(1)
+    with torch.inference_mode():
+        x = torch.from_numpy(src).clone()
+    function = getattr(torch, name) if name in ("sigmoid", "tanh") else getattr(torch.nn.functional, name)
+    if name in ("sigmoid", "tanh"):
+        out = torch.empty_like(x)
+        keywords = {**keywords, "out": out}
+    return lambda: function(x, **keywords), lambda: function(x, **keywords).numpy()
