@@ -61,9 +61,7 @@ def conv2d_abs(x, weight, bias=None, **options):
     return conv2d(np.abs(x), np.abs(weight), None if bias is None else np.abs(bias), **options)
 
 
-def conv_transpose2d(
-    x, weight, bias=None, *, stride=1, padding=0, output_padding=0, groups=1, dilation=1
-):
+def conv_transpose2d(x, weight, bias=None, *, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
     """The adjoint of conv2d: every source pixel adds its kernel; weight (ic, oc/g, kh, kw)."""
     (sh, sw), (dh, dw), (eh, ew) = pair(stride), pair(dilation), pair(output_padding)
     top, bottom, left, right = four(padding)
@@ -81,9 +79,9 @@ def conv_transpose2d(
     w = np.asarray(weight, np.float64).reshape(groups, ic // groups, ocg, kh, kw)
     for i in range(kh):
         for j in range(kw):
-            full[
-                :, :, :, i * dh : i * dh + ih * sh : sh, j * dw : j * dw + iw * sw : sw
-            ] += np.einsum("ngcyx,gco->ngoyx", src, w[..., i, j])
+            full[:, :, :, i * dh : i * dh + ih * sh : sh, j * dw : j * dw + iw * sw : sw] += np.einsum(
+                "ngcyx,gco->ngoyx", src, w[..., i, j]
+            )
     dst = full[:, :, :, top : full.shape[3] - bottom, left : full.shape[4] - right]
     dst = dst.reshape(n, groups * ocg, *dst.shape[3:])
     return dst if bias is None else dst + np.asarray(bias, np.float64)[:, None, None]
@@ -91,9 +89,7 @@ def conv_transpose2d(
 
 def depthwise_conv2d(x, weight, bias=None, *, stride=1, padding=0, dilation=1):
     """One filter or several per channel; weight (c * multiplier, 1, kh, kw)."""
-    return conv2d(
-        x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=x.shape[1]
-    )
+    return conv2d(x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=x.shape[1])
 
 
 def separable_conv2d(x, column, row, bias=None, *, stride=1, padding=0, dilation=1):

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from support.object_code import Function, demangle, disassemble, forbidden, weak_symbols
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.arrays import assert_same_bits, bits, guarded
-from support.fma32 import conv2d_exact, fma32, round_fraction
 
 import reference
+from support.arrays import assert_same_bits, bits, guarded
+from support.fma32 import conv2d_exact, fma32, round_fraction
 
 CONVS = [
     # n, g, ic, oc, ih, iw, kh, kw, stride, padding, dilation
@@ -126,9 +126,7 @@ def test_channel_ops_are_torch(rng):
     f = torch.nn.functional
     x, w, b, m = rng.standard_normal((2, 5, 3, 4)), *rng.standard_normal((3, 5))
     v = rng.random(5) + 0.1
-    close(
-        reference.batch_norm(x, m, v, w, b), f.batch_norm(*tensors(torch, x, m, v, w, b), eps=1e-5)
-    )
+    close(reference.batch_norm(x, m, v, w, b), f.batch_norm(*tensors(torch, x, m, v, w, b), eps=1e-5))
     close(reference.prelu(x, w), f.prelu(*tensors(torch, x, w)))
     y, w, b = rng.standard_normal((2, 3, 6)), rng.standard_normal((4, 6)), rng.standard_normal(4)
     close(reference.linear(y, w, b), f.linear(*tensors(torch, y, w, b)))

@@ -19,14 +19,21 @@ struct Candidate {
   std::size_t row;
 };
 
-// The rows of the best ISA that `cap` allows, widest first.
+// The rows of the best ISA that `cap` allows, widest first; a name leaves that row and the narrower
+// ones of its ISA, for the columns that it does not fill.
 std::vector<Candidate> candidates(const std::vector<const KernelInfo*>& registry, Isa cap,
                                   const std::string& kernel_name) {
+  const KernelInfo* forced = nullptr;
+  for (const KernelInfo* info : registry)
+    if (kernel_name == info->name && isa_allowed(info->isa, cap)) forced = info;
   std::vector<Candidate> rows;
+  if (!kernel_name.empty() && !forced) return rows;
   for (std::size_t i = 0; i < registry.size(); ++i) {
     const KernelInfo& info = *registry[i];
     if (!isa_allowed(info.isa, cap)) continue;
-    if (!kernel_name.empty() && kernel_name != info.name) continue;
+    if (forced && &info != forced &&
+        (info.isa != forced->isa || info.tile_cols >= forced->tile_cols))
+      continue;
     if (!rows.empty() && info.isa != rows.front().info->isa) {
       if (isa_allowed(info.isa, rows.front().info->isa)) continue;
       rows.clear();
@@ -37,6 +44,27 @@ std::vector<Candidate> candidates(const std::vector<const KernelInfo*>& registry
     return a.info->tile_cols > b.info->tile_cols;
   });
   return rows;
+}
+
+// The cheapest rows that cover `units` times the narrowest row's width, each filled to its last
+// vector (a row of nr columns takes more than nr - unit of them; the narrowest is one vector).
+std::vector<const Candidate*> cheapest_cover(const std::vector<Candidate>& rows, int unit,
+                                             int units) {
+  std::vector<double> cost(units + 1, 0.0);
+  std::vector<const Candidate*> choice(units + 1, nullptr);
+  for (int u = 1; u <= units; ++u) {
+    for (const Candidate& row : rows) {
+      const int taken = row.info->tile_cols / unit;
+      if (taken > u) continue;
+      const double total = cost[u - taken] + cycles_per_row(*row.info);
+      if (choice[u] && total >= cost[u]) continue;
+      cost[u] = total;
+      choice[u] = &row;
+    }
+  }
+  std::vector<const Candidate*> cover;
+  for (int u = units; u > 0; u -= cover.back()->info->tile_cols / unit) cover.push_back(choice[u]);
+  return cover;
 }
 
 }  // namespace
@@ -55,23 +83,16 @@ std::vector<WeightPanel> plan_panels(const std::vector<const KernelInfo*>& regis
     const std::int64_t width = std::min<std::int64_t>(row.info->tile_cols, columns - at);
     panels.push_back({row.info, row.row, at, static_cast<int>(width), 0, 0});
   };
-  // Wide panels until the rest is small, then the cheapest cover of the rest in units of the
-  // narrowest row.
+  // Wide panels until the rest is small (a forced row: wherever it is filled), then the cheapest
+  // cover of the rest.
+  const int vector = vector_length(rows.front().info->isa);
+  const std::int64_t least = kernel_name.empty() ? 2 * widest : widest - vector + 1;
   std::int64_t rest = columns;
-  for (; rest >= 2 * widest; rest -= widest) add(rows.front());
+  for (; rest >= least; rest -= widest) add(rows.front());
+  if (!kernel_name.empty() && panels.empty()) return panels;
+  if (rest <= 0) return panels;
   const int units = static_cast<int>((rest + unit - 1) / unit);
-  std::vector<double> cost(units + 1, 0.0);
-  std::vector<const Candidate*> choice(units + 1, nullptr);
-  for (int u = 1; u <= units; ++u) {
-    for (const Candidate& row : rows) {
-      const int left = std::max(0, u - row.info->tile_cols / unit);
-      const double total = cost[left] + cycles_per_row(*row.info);
-      if (choice[u] && total >= cost[u]) continue;
-      cost[u] = total;
-      choice[u] = &row;
-    }
-  }
-  for (int u = units; u > 0; u = std::max(0, u - choice[u]->info->tile_cols / unit)) add(*choice[u]);
+  for (const Candidate* row : cheapest_cover(rows, unit, units)) add(*row);
   return panels;
 }
 
@@ -85,7 +106,8 @@ std::string kernel_names(const std::vector<WeightPanel>& panels) {
 }
 
 std::string no_panel_reason(const char* family, Isa cap, const std::string& kernel_name) {
-  return "kernel '" + kernel_name + "' is no " + family + " row that " + isa_name(cap) + " allows";
+  return "kernel '" + kernel_name + "' is no " + family + " row that " + isa_name(cap) +
+         " allows, or wider than the output channels of a group";
 }
 
 double gemm_cycles(const std::vector<WeightPanel>& panels, std::int64_t m, std::int64_t k) {

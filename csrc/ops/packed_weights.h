@@ -25,7 +25,8 @@ struct WeightPanel {
 };
 
 // How N columns are covered by panels of the rows of one registry that `cap` allows; a non-empty
-// `kernel_name` forces that row. Empty when no row qualifies.
+// `kernel_name` forces that row wherever it is filled to its last vector, narrower rows of its ISA
+// taking the rest. Empty when no row qualifies.
 std::vector<WeightPanel> plan_panels(const std::vector<const KernelInfo*>& registry,
                                      std::int64_t columns, Isa cap,
                                      const std::string& kernel_name);
@@ -33,7 +34,7 @@ std::vector<WeightPanel> plan_panels(const std::vector<const KernelInfo*>& regis
 // The names of the rows in use, comma between.
 std::string kernel_names(const std::vector<WeightPanel>& panels);
 
-// "kernel 'x' is no gemm row for avx2": why plan_panels found nothing.
+// "kernel 'x' is no gemm row that avx2 allows, or ...": why plan_panels found nothing.
 std::string no_panel_reason(const char* family, Isa cap, const std::string& kernel_name);
 
 // Estimated cycles for M x N x K on the given panels, packing left out.

@@ -1,9 +1,10 @@
 // Body of the textbook loops; contract in reference.h. PYCONV_FMA1(a, b, c) is one fused
-// multiply-add.
+// multiply-add, PYCONV_ISA_NS the namespace.
 namespace pyconv {
+namespace PYCONV_ISA_NS {
+namespace {
 
-static void PYCONV_REFERENCE_NAME(const ReferenceConv& p, std::int64_t n, std::int64_t q,
-                                  std::int64_t y) {
+void reference_row(const ReferenceConv& p, std::int64_t n, std::int64_t q, std::int64_t y) {
   const float* src = p.src + n * p.src_image + q / p.ocg * p.icg * p.src_channel;
   const float* filter = p.weight + q * p.icg * p.kh * p.kw;
   for (std::int64_t x = 0; x < p.ow; ++x) {
@@ -25,4 +26,6 @@ static void PYCONV_REFERENCE_NAME(const ReferenceConv& p, std::int64_t n, std::i
   }
 }
 
+}  // namespace
+}  // namespace PYCONV_ISA_NS
 }  // namespace pyconv

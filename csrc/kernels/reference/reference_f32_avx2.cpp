@@ -7,10 +7,10 @@
 #if PYCONV_X86
 PYCONV_BEGIN_TARGET_AVX2
 #define PYCONV_FMA1(a, b, c) __builtin_fmaf(a, b, c)
-#define PYCONV_REFERENCE_NAME reference_row_avx2
+#define PYCONV_ISA_NS avx2
 #include "kernels/reference/reference_body.inl.h"
 namespace pyconv {
-extern const ReferenceFn reference_f32_avx2 = reference_row_avx2;
+extern const ReferenceFn reference_f32_avx2 = avx2::reference_row;
 }
 PYCONV_END_TARGET
 #endif

@@ -3,8 +3,8 @@
 #include "simd/fma1.h"
 
 #define PYCONV_FMA1(a, b, c) fma1(a, b, c)
-#define PYCONV_REFERENCE_NAME reference_row_scalar
+#define PYCONV_ISA_NS scalar
 #include "kernels/reference/reference_body.inl.h"
 namespace pyconv {
-extern const ReferenceFn reference_f32_scalar = reference_row_scalar;
+extern const ReferenceFn reference_f32_scalar = scalar::reference_row;
 }
