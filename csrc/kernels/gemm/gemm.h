@@ -32,6 +32,7 @@ struct TileOutput {
   const float* residual = nullptr;  // added after the chain when `last`; may be null
   std::int64_t residual_stride = 0;
   bool first = true, last = true;   // first: start from bias; last: finish and clamp
+  bool clamped = false;             // apply clamp(lo, hi) when `last`
   float lo = 0, hi = 0;
 };
 

@@ -33,8 +33,10 @@ void gemm_tile(const GemmTile& tile) {
     for (int i = 0; i < MR; ++i) a[i] = rows[i];
     std::int64_t c = 0;
     for (; c + 4 <= depth; c += 4, b += 4 * NR) {
-      __builtin_prefetch(prefetch, 0, 2);
-      prefetch += 64;
+      if (prefetch) {
+        __builtin_prefetch(prefetch, 0, 2);
+        prefetch += 64;
+      }
       gemm_step<MR, NV>(acc, a, c, b);
       gemm_step<MR, NV>(acc, a, c + 1, b + NR);
       gemm_step<MR, NV>(acc, a, c + 2, b + 2 * NR);

@@ -6,6 +6,10 @@ namespace {
 template <int MR, int NV>
 PYCONV_INLINE void tile_begin(vf (&acc)[MR][NV], const TileOutput& out) {
   if (out.first) {
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) __builtin_prefetch(out.dst + i * out.dst_stride + j * VL, 1, 3);
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) {
       const vf bias = load(out.bias + j * VL);
@@ -28,17 +32,26 @@ template <int MR, int NV>
 PYCONV_INLINE void tile_end(vf (&acc)[MR][NV], const TileOutput& out) {
   const vm tail = mask_first(out.columns - (NV - 1) * VL);
   if (out.last) {
-    const vf lo = set1(out.lo), hi = set1(out.hi), none = zero();
+    const vf none = zero();
 #pragma GCC unroll 16
-    for (int i = 0; i < MR; ++i) {
-      const float* residual = out.residual ? out.residual + i * out.residual_stride : nullptr;
+    for (int i = 0; i < MR; ++i)
 #pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) {
-        vf v = add(acc[i][j], none);
-        if (residual)
-          v = add(v, j == NV - 1 ? load_tail(residual + j * VL, tail) : load(residual + j * VL));
-        acc[i][j] = min(hi, max(lo, v));
+      for (int j = 0; j < NV; ++j) acc[i][j] = add(acc[i][j], none);
+    if (out.residual) {
+#pragma GCC unroll 16
+      for (int i = 0; i < MR; ++i) {
+        const float* residual = out.residual + i * out.residual_stride;
+#pragma GCC unroll 4
+        for (int j = 0; j < NV - 1; ++j) acc[i][j] = add(acc[i][j], load(residual + j * VL));
+        acc[i][NV - 1] = add(acc[i][NV - 1], load_tail(residual + (NV - 1) * VL, tail));
       }
+    }
+    if (out.clamped) {
+      const vf lo = set1(out.lo), hi = set1(out.hi);
+#pragma GCC unroll 16
+      for (int i = 0; i < MR; ++i)
+#pragma GCC unroll 4
+        for (int j = 0; j < NV; ++j) acc[i][j] = min(hi, max(lo, acc[i][j]));
     }
   }
 #pragma GCC unroll 16

@@ -105,8 +105,9 @@ class DirectConv final : public Conv2dImpl {
     tile.offsets = offsets_.data();
     tile.depth = p_.depth();
     tile.out.dst_stride = tile.out.residual_stride = p_.oc;
-    tile.out.lo = activation_.is_clamp() ? activation_.lo() : Activation().lo();
-    tile.out.hi = activation_.is_clamp() ? activation_.hi() : Activation().hi();
+    tile.out.clamped = activation_.is_clamp() && activation_.kind != ActivationKind::none;
+    tile.out.lo = activation_.lo();
+    tile.out.hi = activation_.hi();
     for (const WeightPanel& panel : weights.panels()) {
       const DirectKernel& kernel = direct_kernels()[panel.row];
       const BalancedTiles tiles(ow, kernel.info.tile_rows);

@@ -162,6 +162,12 @@ void GemmConv::fill_rows(const Conv2dRun& run, const Chunk& chunk, std::int64_t 
     return;
   }
   const std::int64_t ow = p_.ow();
+  if (source_ == RowSource::pointwise && p_.sh == 1 && p_.sw == 1) {
+    const float* first = run.src + (chunk.image * m_ + chunk.row0) * p_.ic +
+                         chunk.group * p_.icg() + c0;
+    for (std::int64_t i = 0; i < chunk.rows; ++i) rows[i] = first + i * p_.ic;
+    return;
+  }
   const BalancedTiles tiles(chunk.rows, most);
   std::int64_t oy = chunk.row0 / ow, ox = chunk.row0 % ow;
   for (std::int64_t tile = 0; tile < tiles.count; ++tile) {
@@ -219,15 +225,19 @@ void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightP
   tile.taps = taps;
   tile.depth = channels;
   tile.panel = weights.panel_data(panel) + k0 * info.tile_cols;
-  tile.prefetch = tile.panel + block_floats;
+  // What follows in memory is the next panel or, in a later block, this one: worth fetching unless
+  // all weights are small enough to have stayed.
+  const bool streams = weights.bytes() > cpu().l1d_bytes;
+  tile.prefetch = streams ? tile.panel + block_floats : nullptr;
   tile.out.dst_stride = p_.oc;
   tile.out.columns = panel.columns;
   tile.out.bias = weights.panel_bias(panel);
   tile.out.residual_stride = p_.oc;
   tile.out.first = k0 == 0;
   tile.out.last = k0 + taps * channels == gemm_taps_ * gemm_depth_;
-  tile.out.lo = activation_.is_clamp() ? activation_.lo() : Activation().lo();
-  tile.out.hi = activation_.is_clamp() ? activation_.hi() : Activation().hi();
+  tile.out.clamped = activation_.is_clamp() && activation_.kind != ActivationKind::none;
+  tile.out.lo = activation_.lo();
+  tile.out.hi = activation_.hi();
   const std::int64_t origin = (chunk.image * m_ + chunk.row0) * p_.oc + chunk.group * p_.ocg() +
                               panel.first_column;
   const std::int64_t prefetch_step = taps * channels / 4 * 16;
@@ -238,7 +248,7 @@ void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightP
     tile.out.dst = run.dst + at;
     tile.out.residual = run.residual ? run.residual + at : nullptr;
     kernel.by_height[height - 1](tile);
-    tile.prefetch += prefetch_step;
+    if (streams) tile.prefetch += prefetch_step;
     rows += taps * height;
   }
 }

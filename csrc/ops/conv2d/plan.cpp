@@ -21,9 +21,10 @@ bool same_in_both(std::int64_t channels, std::int64_t pixels) {
   return channels <= 1 || pixels <= 1;
 }
 
-// Threads that the work is worth: waking one costs some 10 us, 40,000 cycles.
+// Threads that the work is worth: a sleeping worker joins after about 25 us and costs the caller 10
+// (docs/decisions/003-thread-pool.md), so each thread should find 45 us, 200,000 cycles.
 int worthwhile_threads(double cycles, int threads) {
-  return static_cast<int>(std::min<double>(threads, 1.0 + cycles / 40000.0));
+  return static_cast<int>(std::min<double>(threads, 1.0 + cycles / 200000.0));
 }
 
 void explain_dispatch(const Conv2dProblem& problem, const Conv2dRequest& request,
