@@ -48,7 +48,7 @@ def pyconv() -> None:
 @click.option(
     "--accuracy", type=_ACCURACY, default="fast", help="exact: no transform, the same bits everywhere."
 )
-@click.option("--rounds", type=_POSITIVE, default=40, help="Interleaved rounds of timing.")
+@click.option("--rounds", type=_POSITIVE, default=60, help="Interleaved rounds of timing; the best counts.")
 @click.option(
     "--photo", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Your own photograph."
 )

@@ -127,8 +127,6 @@ def _savings(axes: Axes, study: Study) -> None:
             axes.barh(place + offset, value - 1, 0.36, left=1, color=colour, alpha=alpha, linewidth=0)
             axes.text(max(value, 1) * 1.08, place + offset, text, va="center", fontsize=9, color=_INK)
             most = max(most, value)
-        low, high = saving.time_quartiles
-        axes.plot([low, high], [place - 0.19] * 2, color=_INK, linewidth=1.4, solid_capstyle="butt")
     axes.set_xscale("log")
     axes.set_xlim(min(1.0, *(study.saving(row).time for row in rows)) / 1.05, most * 6)
     axes.set_yticks(range(len(rows)), [row.name.replace(" ", "\n").replace("-", "-\n") for row in rows])

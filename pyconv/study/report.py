@@ -18,6 +18,7 @@ DEPTHWISE = "depthwise"
 POINTWISE = "pointwise"
 SPATIAL = "spatially separable"
 SEPARABLE = "depthwise-separable"
+_NOISY = 0.25
 _PREFIXES = {-3: "n", -2: "µ", -1: "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T"}
 
 
@@ -118,14 +119,14 @@ def paper_table(study: Study) -> Table:
     """What each convolution costs before anything runs."""
     table = _table("On paper", "", "parameters", "MACs", "bytes moved", "FLOP/byte", "fewer MACs")
     for row in study.rows:
-        cost = row.cost
+        cost, saving = row.cost, study.saving(row)
         table.add_row(
             row.name,
             quantity(cost.parameters),
             quantity(cost.macs),
             quantity(cost.bytes, "B"),
             f"{cost.intensity:.1f}",
-            "" if row.name == NORMAL else times(study.saving(row).macs),
+            "" if saving.macs == 1 else times(saving.macs),
         )
     return table
 
@@ -136,8 +137,8 @@ def measured_table(study: Study) -> Table:
         "Measured",
         "",
         "algorithm",
-        "time",
-        "±",
+        "best time",
+        "median",
         "GFLOP/s",
         "of roofline",
         "bound by",
@@ -151,7 +152,7 @@ def measured_table(study: Study) -> Table:
             row.name,
             row.algorithm,
             quantity(row.seconds, "s"),
-            percent(row.timing.spread),
+            quantity(row.timing.median, "s"),
             f"{row.gflops:.0f}" if row.gflops >= 10 else f"{row.gflops:.1f}",
             percent(row.roofline_share(study.roofline)),
             row.limits(study.roofline),
@@ -190,6 +191,8 @@ def conditions_line(study: Study) -> str:
         parts.append(f"steal {conditions.steal_share * 100:.1f} %")
     if conditions.load_after is not None:
         parts.append(f"load {conditions.load_after:.1f}")
+    if study.spread > _NOISY:
+        parts.append(f"NOISY: rounds differ by {percent(study.spread)}, better repeat when nothing else runs")
     return ", ".join(parts)
 
 

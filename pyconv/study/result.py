@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from pyconv.study.cost import Cost, total
 from pyconv.study.machine import Roofline
 from pyconv.study.timing import Conditions, Timing
@@ -48,7 +46,8 @@ class Row:
 
     @property
     def seconds(self) -> float:
-        return self.timing.median
+        """The best round: what other work on the machine disturbs least."""
+        return self.timing.minimum
 
     @property
     def gflops(self) -> float:
@@ -77,7 +76,6 @@ class Saving:
 
     macs: float
     time: float
-    time_quartiles: tuple[float, float] = (0.0, 0.0)
 
     @property
     def kept(self) -> float:
@@ -108,11 +106,14 @@ class Study:
         return self[NORMAL]
 
     def saving(self, row: Row) -> Saving:
-        """MACs and time of the normal convolution over those of `row`, the time round by round."""
+        """MACs and time of the normal convolution over those of `row`."""
         normal = self.normal
-        pairs = zip(normal.timing.samples, row.timing.samples)
-        low, middle, high = np.percentile([a / b for a, b in pairs], [25, 50, 75])
-        return Saving(normal.cost.macs / row.cost.macs, float(middle), (float(low), float(high)))
+        return Saving(normal.cost.macs / row.cost.macs, normal.seconds / row.seconds)
+
+    @property
+    def spread(self) -> float:
+        """The widest spread of a row: a large one says that other work ran meanwhile."""
+        return max(row.timing.spread for row in self.rows)
 
     def as_dict(self) -> dict[str, object]:
         return {
@@ -134,7 +135,6 @@ class Study:
             "limit": row.limits(self.roofline),
             "mac_saving": saving.macs,
             "time_saving": saving.time,
-            "time_saving_quartiles": list(saving.time_quartiles),
             "saving_kept": saving.kept,
             "max_error_over_max_output": row.error,
             "steps": [step.as_dict() for step in row.steps],

@@ -2,11 +2,13 @@
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from pyconv.study import plot, report
+from pyconv.study.timing import Timing
 
 
 @pytest.mark.parametrize(
@@ -66,8 +68,8 @@ def test_rows_derive_from_counts_and_times(make_study):
     assert saving.macs == 9.0
     assert saving.time == pytest.approx(10.0)
     assert saving.kept == pytest.approx(10 / 9)
-    assert study.normal.gflops == pytest.approx(2 * 462.422016 / 4.08, rel=1e-6)
-    assert study.normal.roofline_share(study.roofline) == pytest.approx(924.844032 / 200 / 4.08, rel=1e-6)
+    assert study.normal.gflops == pytest.approx(2 * 462.422016 / 4, rel=1e-6)
+    assert study.normal.roofline_share(study.roofline) == pytest.approx(924.844032 / 200 / 4, rel=1e-6)
     assert study.normal.limits(study.roofline) == "compute"
     assert study[report.SPATIAL].limits(study.roofline) == "L3"
 
@@ -81,7 +83,7 @@ def test_tables_hold_every_row_and_fit_a_terminal(make_study):
     for row in study.rows:
         assert len([line for line in lines if line.strip().startswith(f"{row.name}  ")]) == 2
     assert max(map(len, lines)) <= 124
-    assert any("winograd_f4" in line and "1.02 ms" in line for line in lines)
+    assert any("winograd_f4" in line and "1.00 ms" in line for line in lines)
 
 
 def test_json_holds_sentence_and_figures(make_study, tmp_path):
@@ -100,3 +102,10 @@ def test_json_holds_sentence_and_figures(make_study, tmp_path):
 def test_picture_is_drawn(make_study, tmp_path, plain):
     plot.draw(make_study(normal=1.0, plain=plain), tmp_path / "s.png")
     assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_noise_is_told(make_study):
+    study = make_study(normal=1.0)
+    assert "NOISY" not in report.conditions_line(study)
+    noisy = replace(study.normal, timing=Timing("normal", (1.0, 2.0, 3.0)))
+    assert "NOISY: rounds differ by 50 %" in report.conditions_line(replace(study, rows=[noisy]))
