@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -73,17 +74,18 @@ class Layer:
 
 @dataclass(frozen=True)
 class Contender:
-    """Layers that run one after another, and what is allowed to differ between ways to do it."""
+    """One kind of convolution, and the ways to compute it: layers that run one after another."""
 
     name: str
-    layers: Sequence[Layer]
+    ways: Sequence[Sequence[Layer]]
 
 
 @dataclass(frozen=True)
 class Ready:
     """A contender with its plans and buffers: call it to run it."""
 
-    contender: Contender
+    name: str
+    layers: Sequence[Layer]
     plans: Sequence[pyconv.Conv2dPlan]
     tensors: Sequence[Array]
 
@@ -96,7 +98,7 @@ class Ready:
         described = [plan.describe() for plan in self.plans]
         return [
             Step(str(layer.problem), told["algorithm"], tuple(told["kernels"]), layer.cost)
-            for layer, told in zip(self.contender.layers, described)
+            for layer, told in zip(self.layers, described)
         ]
 
 
@@ -112,9 +114,9 @@ def run(settings: Settings, progress: Progress | None = None) -> Study:
     with progress.stage("checking against float64", len(contenders)) as done:
         for contender in contenders:
             done(contender.name)
-            candidate = prepare(contender, x, settings)
-            if contender.name == report.PLAIN and _is_plain(ready[NORMAL], contender):
+            if contender.name == report.PLAIN and _is_plain(ready[NORMAL]):
                 continue
+            candidate = prepare(contender, x, settings)
             errors[contender.name] = check(candidate, x)
             ready[contender.name] = candidate
     with progress.stage("timing in rounds", len(ready) * settings.rounds) as done:
@@ -133,27 +135,30 @@ def list_contenders(settings: Settings) -> list[Contender]:
     normal = _layer(settings, rng, c, f, k, k)
     pointwise = _layer(settings, rng, c, f, 1, 1)
     depthwise = _layer(settings, rng, c, c, k, k, groups=c)
-    column = _layer(settings, rng, c, c, k, 1, groups=c)
-    row = _layer(settings, rng, c, c, 1, k, groups=c)
-    plain = _names(normal, "exact")
+    plain = replace(normal, algorithms=_names(normal, "exact"))
     return [
-        Contender(NORMAL, [normal]),
-        Contender(report.PLAIN, [replace(normal, algorithms=plain)]),
-        Contender(report.POINTWISE, [pointwise]),
-        Contender(report.DEPTHWISE, [depthwise]),
-        Contender(report.SPATIAL, [column, row]),
-        Contender(report.SEPARABLE, [depthwise, pointwise]),
+        Contender(NORMAL, [[normal]]),
+        Contender(report.PLAIN, [[plain]]),
+        Contender(report.POINTWISE, [[pointwise]]),
+        Contender(report.DEPTHWISE, [[depthwise]]),
+        Contender(report.SPATIAL, _spatial_ways(settings, rng)),
+        Contender(report.SEPARABLE, [[depthwise, pointwise]]),
     ]
 
 
 def prepare(contender: Contender, x: Array, settings: Settings) -> Ready:
-    """Packs the weights for the algorithm that is fastest here, layer by layer."""
+    """Packs the weights for the way and the algorithms that are fastest here."""
+    ready = [_prepare_way(contender.name, layers, x, settings) for layers in contender.ways]
+    return ready[_fastest(ready)]
+
+
+def _prepare_way(name: str, layers: Sequence[Layer], x: Array, settings: Settings) -> Ready:
     tensors, plans = [x], []
-    for layer in contender.layers:
+    for layer in layers:
         dst = np.empty((1, layer.problem.oh, layer.problem.ow, layer.problem.oc), np.float32)
         plans.append(_fastest_plan(layer, tensors[-1], dst, settings))
         tensors.append(plans[-1](tensors[-1], out=dst))
-    return Ready(contender, plans, tensors)
+    return Ready(name, layers, plans, tensors)
 
 
 def check(ready: Ready, x: Array) -> float:
@@ -163,7 +168,7 @@ def check(ready: Ready, x: Array) -> float:
     input was off; a transform is within TRANSFORM_TOLERANCE of the largest output.
     """
     value, bound = x.astype(np.float64), np.zeros(x.shape)
-    for layer, plan in zip(ready.contender.layers, ready.plans):
+    for layer, plan in zip(ready.layers, ready.plans):
         problem, magnitude = layer.problem, np.abs(layer.weight)
         exact = plan.describe()["algorithm"] in _names(layer, "exact")
         spread = _reference(problem, np.abs(value) + bound, magnitude)
@@ -175,7 +180,7 @@ def check(ready: Ready, x: Array) -> float:
     if not (np.abs(got - value) <= bound).all():
         algorithms = " + ".join(step.algorithm for step in ready.steps())
         error = reference.relative_error(got, value)
-        raise WrongResult(f"{ready.contender.name} ({algorithms}) differs from float64 by {error:.1e}")
+        raise WrongResult(f"{ready.name} ({algorithms}) differs from float64 by {error:.1e}")
     return reference.relative_error(got, value)
 
 
@@ -189,6 +194,22 @@ def _layer(
     shape = (oc, ic // groups, kh, kw)
     weight = rng.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape).astype(np.float32)
     return Layer(problem, weight, convolution_cost(problem))
+
+
+def _spatial_ways(settings: Settings, rng: np.random.Generator) -> list[list[Layer]]:
+    """A column and a row kernel per channel: as two depthwise convolutions, or as one whose kernels
+    the engine finds to be separable. Either costs the two passes, and source and destination once."""
+    c, k = settings.channels, settings.kernel
+    passes = [_layer(settings, rng, c, c, kh, kw, groups=c) for kh, kw in ((k, 1), (1, k))]
+    # Half precision makes each product of a column's and a row's tap exact in fp32.
+    column, row = (replace(p, weight=p.weight.astype(np.float16).astype(np.float32)) for p in passes)
+    whole = _layer(settings, rng, c, c, k, k, groups=c)
+    first, second = replace(column.cost, dst=0), replace(row.cost, src=0)
+    ways = [[replace(column, cost=first), replace(row, cost=second)]]
+    whole = replace(whole, weight=column.weight * row.weight, cost=first + second, algorithms=["separable"])
+    if "separable" in _names(whole, settings.accuracy):
+        ways.append([whole])
+    return ways
 
 
 def _names(layer: Layer, accuracy: str) -> list[str]:
@@ -211,8 +232,8 @@ def _fastest_plan(layer: Layer, src: Array, dst: Array, settings: Settings) -> p
     names = _names(layer, settings.accuracy)
     if layer.algorithms is not None:
         names = [name for name in names if name in layer.algorithms] or list(layer.algorithms)
-    plans = {
-        name: pyconv.Conv2dPlan(
+    plans = [
+        pyconv.Conv2dPlan(
             layer.problem,
             layer.weight,
             algorithm=name,
@@ -221,12 +242,17 @@ def _fastest_plan(layer: Layer, src: Array, dst: Array, settings: Settings) -> p
             threads=settings.threads,
         )
         for name in names
-    }
-    if len(plans) == 1:
-        return plans[names[0]]
-    cases = {name: (lambda plan=plan: plan(src, out=dst)) for name, plan in plans.items()}
-    trial = timing.measure(cases, rounds=5, sample_seconds=_TRIAL_SECONDS)
-    return plans[min(trial, key=lambda name: trial[name].minimum)]
+    ]
+    return plans[_fastest([partial(plan, src, dst) for plan in plans])]
+
+
+def _fastest(cases: Sequence[timing.Case]) -> int:
+    if len(cases) == 1:
+        return 0
+    trial = timing.measure(
+        {str(index): case for index, case in enumerate(cases)}, rounds=5, sample_seconds=_TRIAL_SECONDS
+    )
+    return int(min(trial, key=lambda name: trial[name].minimum))
 
 
 def _reference(problem: pyconv.Conv2dProblem, x: NDArray[np.float64], weight: Array) -> NDArray[np.float64]:
@@ -234,6 +260,6 @@ def _reference(problem: pyconv.Conv2dProblem, x: NDArray[np.float64], weight: Ar
     return reference.conv2d(x, weight, padding=padding, groups=problem.g)
 
 
-def _is_plain(normal: Ready, plain: Contender) -> bool:
+def _is_plain(normal: Ready) -> bool:
     """Whether the best way was no transform, so that the plain sum needs no row of its own."""
-    return normal.plans[0].algorithm in (plain.layers[0].algorithms or ())
+    return normal.plans[0].algorithm in _names(normal.layers[0], "exact")
