@@ -48,7 +48,7 @@ def source_tree(folder, *, built):
 
 
 def test_version_stands_in_one_place(build):
-    assert pyconv.__version__ == build.version()
+    assert pyconv.__version__ == build.version() == pyconv._core.__version__
     assert installed_version("pyconv-engine") == pyconv.__version__
     assert f"version: {pyconv.__version__}\n" in (ROOT / "CITATION.cff").read_text()
     assert f"## {pyconv.__version__}" in (ROOT / "CHANGELOG.md").read_text()
@@ -57,6 +57,7 @@ def test_version_stands_in_one_place(build):
 def test_package_carries_its_data():
     package = Path(pyconv.__file__).parent
     assert (package / "py.typed").exists()
+    assert (package / "_core.pyi").exists()
     assert 10_000 < (package / "data" / "astronaut.jpg").stat().st_size < 100_000
 
 
@@ -71,6 +72,14 @@ def test_benchmarks_keep_a_tree_that_is_built(tmp_path):
     tree = source_tree(tmp_path, built=True)
     found = run(f"import benchmarks; print({str(tree)!r} in sys.path)", tree, tree)
     assert found.stdout == "True\n"
+
+
+def test_a_tree_without_extension_says_what_to_do(tmp_path):
+    tree = source_tree(tmp_path, built=False)
+    failed = run("import pyconv", tree, tree)
+    message = failed.stderr.strip().splitlines()[-1]
+    assert message.startswith("ImportError: pyconv")
+    assert "pip install" in message
 
 
 @pytest.mark.parametrize(

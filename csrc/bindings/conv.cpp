@@ -263,7 +263,17 @@ void register_conv(py::module_& m) {
   if (!function) throw py::error_already_set();
   m.add_object("conv2d", function);
 
-  py::class_<Conv2dProblem> problem(m, "Conv2dProblem");
+  py::class_<Conv2dProblem> problem(m, "Conv2dProblem",
+                                    R"(The sizes of one convolution; compares, prints and parses as one line.
+
+    Fields are named as in oneDNN: mb batch, g groups, ic and oc channels of all groups together, ih
+    iw oh ow extents, kh kw kernel, sh sw stride, dh dw dilation (1 is dense), pt pb pl pr padding.
+
+    >>> import pyconv
+    >>> p = pyconv.Conv2dProblem("ic32oc64_ih112kh3ph1")
+    >>> p.oh, p.macs
+    (112, 231211008)
+    )");
   problem.def(py::init(&Conv2dProblem::parse), py::arg("text"))
       .def_static("_from_shapes", &problem_from_shapes)
       .def("__str__", &Conv2dProblem::str)

@@ -1,0 +1,141 @@
+"""The compiled core. The functions of the pyconv package document and validate what they pass on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_Array = npt.NDArray[np.float32]
+_Ints = int | Sequence[int]
+_Padding = int | str | Sequence[int]
+_Verdict = tuple[str, bool, str, float, int]
+
+__version__: str
+
+def kernels() -> list[dict[str, Any]]: ...
+def cpu_info() -> dict[str, Any]: ...
+def config() -> dict[str, Any]: ...
+def probe_isas() -> list[str]: ...
+def probe_fma(isa: str, seconds: float) -> list[float]: ...
+def probe_bandwidth(isa: str, kind: str, bytes: int, seconds: float) -> list[float]: ...
+def conv2d(
+    x: _Array,
+    weight: _Array,
+    bias: _Array | None,
+    stride: _Ints,
+    padding: _Padding,
+    dilation: _Ints,
+    groups: int,
+    activation: str | None,
+    algorithm: str,
+    accuracy: str,
+    layout: str,
+    out: _Array | None,
+    threads: int | None,
+    max_isa: str | None,
+    kernel: str | None,
+    tolerance: float,
+    /,
+) -> _Array: ...
+def algorithms(
+    problem: Conv2dProblem,
+    weight: _Array | None,
+    activation: str | None,
+    accuracy: str,
+    layout: str,
+    threads: int | None,
+    max_isa: str | None,
+    kernel: str | None,
+    tolerance: float,
+    /,
+) -> list[_Verdict]: ...
+
+class Conv2dProblem:
+    def __init__(self, text: str) -> None: ...
+    @staticmethod
+    def _from_shapes(
+        x_shape: Sequence[int],
+        weight_shape: Sequence[int],
+        stride: _Ints,
+        padding: _Padding,
+        dilation: _Ints,
+        groups: int,
+        /,
+    ) -> Conv2dProblem: ...
+    def __hash__(self) -> int: ...
+    @property
+    def mb(self) -> int: ...
+    @property
+    def g(self) -> int: ...
+    @property
+    def ic(self) -> int: ...
+    @property
+    def oc(self) -> int: ...
+    @property
+    def ih(self) -> int: ...
+    @property
+    def iw(self) -> int: ...
+    @property
+    def oh(self) -> int: ...
+    @property
+    def ow(self) -> int: ...
+    @property
+    def kh(self) -> int: ...
+    @property
+    def kw(self) -> int: ...
+    @property
+    def sh(self) -> int: ...
+    @property
+    def sw(self) -> int: ...
+    @property
+    def dh(self) -> int: ...
+    @property
+    def dw(self) -> int: ...
+    @property
+    def pt(self) -> int: ...
+    @property
+    def pl(self) -> int: ...
+    @property
+    def pb(self) -> int: ...
+    @property
+    def pr(self) -> int: ...
+    @property
+    def macs(self) -> int: ...
+    @property
+    def src_size(self) -> int: ...
+    @property
+    def dst_size(self) -> int: ...
+    @property
+    def weight_size(self) -> int: ...
+
+class Conv2dPlan:
+    def __init__(
+        self,
+        problem: Conv2dProblem,
+        weight: _Array,
+        bias: _Array | None,
+        activation: str | None,
+        algorithm: str,
+        accuracy: str,
+        layout: str,
+        threads: int | None,
+        max_isa: str | None,
+        kernel: str | None,
+        tolerance: float,
+        /,
+    ) -> None: ...
+    def __call__(self, x: _Array, out: _Array | None = None) -> _Array: ...
+    @property
+    def problem(self) -> Conv2dProblem: ...
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def kernels(self) -> str: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def workspace_bytes(self) -> int: ...
+    @property
+    def packed_bytes(self) -> int: ...
+    def _candidates(self) -> list[_Verdict]: ...
