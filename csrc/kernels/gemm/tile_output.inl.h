@@ -6,10 +6,12 @@ namespace {
 template <int MR, int NV>
 PYCONV_INLINE void tile_begin(vf (&acc)[MR][NV], const TileOutput& out) {
   if (out.first) {
+    if (out.fetch_dst) {
 #pragma GCC unroll 16
-    for (int i = 0; i < MR; ++i)
+      for (int i = 0; i < MR; ++i)
 #pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) __builtin_prefetch(out.dst + i * out.dst_stride + j * VL, 1, 3);
+        for (int j = 0; j < NV; ++j) __builtin_prefetch(out.dst + i * out.dst_stride + j * VL, 1, 3);
+    }
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) {
       const vf bias = load(out.bias + j * VL);
@@ -32,11 +34,13 @@ template <int MR, int NV>
 PYCONV_INLINE void tile_end(vf (&acc)[MR][NV], const TileOutput& out) {
   const vm tail = mask_first(out.columns - (NV - 1) * VL);
   if (out.last) {
-    const vf none = zero();
+    if (out.plus_zero) {
+      const vf none = zero();
 #pragma GCC unroll 16
-    for (int i = 0; i < MR; ++i)
+      for (int i = 0; i < MR; ++i)
 #pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) acc[i][j] = add(acc[i][j], none);
+        for (int j = 0; j < NV; ++j) acc[i][j] = add(acc[i][j], none);
+    }
     if (out.residual) {
 #pragma GCC unroll 16
       for (int i = 0; i < MR; ++i) {

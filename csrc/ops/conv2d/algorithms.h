@@ -67,6 +67,12 @@ struct Conv2dAlgorithm {
                                       const float* weight, const float* bias);
 };
 
+// Whether src and dst of one image pass through L2 rather than stay in it.
+inline bool streams_through_l2(const Conv2dProblem& p) {
+  return static_cast<std::size_t>(p.ic * p.ih * p.iw + p.oc * p.oh() * p.ow()) * sizeof(float) >
+         cpu().l2_bytes;
+}
+
 // The ordered list.
 const std::vector<Conv2dAlgorithm>& conv2d_algorithms();
 

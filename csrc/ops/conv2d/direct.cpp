@@ -32,6 +32,7 @@ class DirectConv final : public Conv2dImpl {
   DirectConv(const Conv2dProblem& p, const Conv2dRequest& request, const float* weight,
              const float* bias)
       : p_(p), activation_(request.activation), cap_(request.max_isa), layout_(request.layout),
+        plus_zero_(request.accuracy == Accuracy::exact), fetch_dst_(streams_through_l2(p)),
         at_(p, request.layout) {
     const auto panels = plan_panels(direct_registry(), p.ocg(), request.max_isa, request.kernel);
     for (std::int64_t g = 0; g < p.g; ++g)
@@ -105,6 +106,8 @@ class DirectConv final : public Conv2dImpl {
     tile.offsets = offsets_.data();
     tile.depth = p_.depth();
     tile.out.dst_stride = tile.out.residual_stride = p_.oc;
+    tile.out.plus_zero = plus_zero_;
+    tile.out.fetch_dst = fetch_dst_;
     tile.out.clamped = activation_.is_clamp() && activation_.kind != ActivationKind::none;
     tile.out.lo = activation_.lo();
     tile.out.hi = activation_.hi();
@@ -131,6 +134,7 @@ class DirectConv final : public Conv2dImpl {
   Activation activation_;
   Isa cap_;
   Layout layout_;
+  bool plus_zero_, fetch_dst_;
   SourceGeometry at_;
   std::vector<PackedWeights> groups_;
   std::vector<std::int32_t> offsets_;

@@ -39,7 +39,8 @@ std::int64_t gemm_row_block(const Conv2dProblem& p) {
 GemmConv::GemmConv(RowSource source, const Conv2dProblem& p, const Conv2dRequest& request,
                    const float* weight, const float* bias)
     : source_(source), p_(p), activation_(request.activation), cap_(request.max_isa),
-      threads_(request.threads), m_(p.oh() * p.ow()) {
+      threads_(request.threads), plus_zero_(request.accuracy == Accuracy::exact),
+      fetch_dst_(streams_through_l2(p)), m_(p.oh() * p.ow()) {
   row_block_ = gemm_row_block(p);
   if (source == RowSource::implicit_gemm) {
     gemm_taps_ = p.taps();
@@ -235,6 +236,8 @@ void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightP
   tile.out.residual_stride = p_.oc;
   tile.out.first = k0 == 0;
   tile.out.last = k0 + taps * channels == gemm_taps_ * gemm_depth_;
+  tile.out.plus_zero = plus_zero_;
+  tile.out.fetch_dst = fetch_dst_;
   tile.out.clamped = activation_.is_clamp() && activation_.kind != ActivationKind::none;
   tile.out.lo = activation_.lo();
   tile.out.hi = activation_.hi();
