@@ -185,7 +185,8 @@ void GemmConv::fill_rows(const Conv2dRun& run, const Chunk& chunk, std::int64_t 
       }
       std::int64_t r = tap0 / p_.kw, s = tap0 % p_.kw;
       for (std::int64_t t = 0; t < taps; ++t) {
-        rows[t * height + i] = pixel(run.src, chunk.image, chunk.group, y0 + r * p_.dh, x0 + s * p_.dw);
+        rows[t * height + i] =
+            pixel(run.src, chunk.image, chunk.group, y0 + r * p_.dh, x0 + s * p_.dw) + c0;
         if (++s == p_.kw) {
           s = 0;
           ++r;
