@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 
 import pytest
@@ -216,10 +218,12 @@ def test_plan_call_says_what_is_wrong():
         nhwc(X)
 
 
-def test_a_plan_half_made_does_not_crash():
-    empty = pyconv.Conv2dPlan.__new__(pyconv.Conv2dPlan)
-    with pytest.raises(TypeError):
-        empty(X)
+def test_plans_do_not_copy_or_pickle_and_problems_do():
+    plan = pyconv.Conv2dPlan("mb2ic4oc6_ih6iw7kh3", W, B)
+    for duplicate in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError):
+            duplicate(plan)
+    assert pickle.loads(pickle.dumps(plan.problem)) == copy.deepcopy(plan.problem) == plan.problem
 
 
 def test_algorithms_says_what_is_wrong():

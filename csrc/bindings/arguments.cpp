@@ -37,6 +37,10 @@ bool overlaps(const FloatArray& a, const FloatArray& b) {
   return a.size() > 0 && b.size() > 0 && a0 < b0 + b.array.nbytes() && b0 < a0 + a.array.nbytes();
 }
 
+bool is_aligned(const py::array& array) {
+  return reinterpret_cast<std::uintptr_t>(array.data()) % sizeof(float) == 0;
+}
+
 std::string join(const std::int64_t* shape, std::size_t rank) {
   std::string text = "(";
   for (std::size_t i = 0; i < rank; ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
@@ -59,6 +63,8 @@ FloatArray checked_output(py::handle out, const std::int64_t* shape, std::size_t
   if (!(array.flags() & py::array::c_style))
     throw InvalidArgument("out: expected a C-contiguous array, got one with strides");
   if (!array.writeable()) throw InvalidArgument("out: expected a writeable array, got a read-only one");
+  if (!is_aligned(array))
+    throw InvalidArgument("out: expected an array aligned to 4 bytes, got one that is not");
   FloatArray result{std::move(array)};
   for (std::size_t i = 0; i < input_count; ++i)
     if (overlaps(result, *inputs[i]))
@@ -82,13 +88,7 @@ FloatArray float_input(py::handle object, const char* name, int rank, const char
   if (rank >= 0 && array.ndim() != rank)
     throw InvalidArgument(std::string(name) + ": expected shape " + form + ", got " +
                           shape_text(array));
-  const bool aligned = reinterpret_cast<std::uintptr_t>(array.data()) % sizeof(float) == 0;
-  if (!(array.flags() & py::array::c_style) || !aligned) {
-    array = py::array_t<float, py::array::c_style | py::array::forcecast>::ensure(array);
-    if (reinterpret_cast<std::uintptr_t>(array.data()) % sizeof(float) != 0)
-      array = array.attr("copy")();
-    if (!array) throw py::error_already_set();
-  }
+  if (!(array.flags() & py::array::c_style) || !is_aligned(array)) array = array.attr("copy")("C");
   return {std::move(array)};
 }
 
@@ -107,7 +107,10 @@ std::int64_t parse_int(py::handle object, const char* name) {
     throw py::type_error(std::string(name) + ": expected an int, got " + type_name(object));
   const Py_ssize_t value = PyNumber_AsSsize_t(object.ptr(), PyExc_OverflowError);
   if (value == -1 && PyErr_Occurred()) {
+    const bool too_large = PyErr_ExceptionMatches(PyExc_OverflowError);
     PyErr_Clear();
+    if (!too_large)  // arrays have __index__, and most refuse
+      throw py::type_error(std::string(name) + ": expected an int, got " + type_name(object));
     throw InvalidArgument(std::string(name) + ": expected a size of at most 2^40, got " +
                           py::str(object).cast<std::string>());
   }
