@@ -80,6 +80,9 @@ def study(
     """
     from pyconv.study import compare
 
+    if not no_plot:
+        from pyconv.study import plot  # now, so that a missing matplotlib is told before measuring
+
     height, width = size
     settings = compare.Settings(
         channels, height, width, filters or channels, kernel, threads, accuracy, rounds, photo=photo
@@ -94,8 +97,6 @@ def study(
     written = [output / f"{stem}.json"]
     report.write_json(found, written[0])
     if not no_plot:
-        from pyconv.study import plot
-
         written.append(output / f"{stem}.png")
         plot.draw(found, written[1])
     if as_json:

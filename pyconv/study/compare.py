@@ -29,6 +29,10 @@ _HOPELESS = 5.0
 _TRIAL_SECONDS = 0.004
 
 
+# What was found fastest for a layer, by its id.
+Choices = dict[int, list[str]]
+
+
 class WrongResult(RuntimeError):
     """A convolution of the study did not give what float64 gives."""
 
@@ -111,12 +115,13 @@ def run(settings: Settings, progress: Progress | None = None) -> Study:
     contenders = list_contenders(settings)
     ready: dict[str, Ready] = {}
     errors: dict[str, float] = {}
+    chosen: Choices = {}
     with progress.stage("checking against float64", len(contenders)) as done:
         for contender in contenders:
             done(contender.name)
             if contender.name == report.PLAIN and _is_plain(ready[NORMAL]):
                 continue
-            candidate = prepare(contender, x, settings)
+            candidate = prepare(contender, x, settings, chosen)
             errors[contender.name] = check(candidate, x)
             ready[contender.name] = candidate
     with progress.stage("timing in rounds", len(ready) * settings.rounds) as done:
@@ -146,17 +151,18 @@ def list_contenders(settings: Settings) -> list[Contender]:
     ]
 
 
-def prepare(contender: Contender, x: Array, settings: Settings) -> Ready:
-    """Packs the weights for the way and the algorithms that are fastest here."""
-    ready = [_prepare_way(contender.name, layers, x, settings) for layers in contender.ways]
+def prepare(contender: Contender, x: Array, settings: Settings, chosen: Choices) -> Ready:
+    """Packs the weights for the way and the algorithms that are fastest here. A layer that an
+    earlier contender had runs as it did there."""
+    ready = [_prepare_way(contender.name, layers, x, settings, chosen) for layers in contender.ways]
     return ready[_fastest(ready)]
 
 
-def _prepare_way(name: str, layers: Sequence[Layer], x: Array, settings: Settings) -> Ready:
+def _prepare_way(name: str, layers: Sequence[Layer], x: Array, settings: Settings, chosen: Choices) -> Ready:
     tensors, plans = [x], []
     for layer in layers:
         dst = np.empty((1, layer.problem.oh, layer.problem.ow, layer.problem.oc), np.float32)
-        plans.append(_fastest_plan(layer, tensors[-1], dst, settings))
+        plans.append(_fastest_plan(layer, tensors[-1], dst, settings, chosen))
         tensors.append(plans[-1](tensors[-1], out=dst))
     return Ready(name, layers, plans, tensors)
 
@@ -228,8 +234,10 @@ def _names(layer: Layer, accuracy: str) -> list[str]:
     return [e.name for e in accepted if e.cost <= _HOPELESS * accepted[0].cost]
 
 
-def _fastest_plan(layer: Layer, src: Array, dst: Array, settings: Settings) -> pyconv.Conv2dPlan:
-    names = _names(layer, settings.accuracy)
+def _fastest_plan(
+    layer: Layer, src: Array, dst: Array, settings: Settings, chosen: Choices
+) -> pyconv.Conv2dPlan:
+    names = chosen.get(id(layer)) or _names(layer, settings.accuracy)
     if layer.algorithms is not None:
         names = [name for name in names if name in layer.algorithms] or list(layer.algorithms)
     plans = [
@@ -243,7 +251,9 @@ def _fastest_plan(layer: Layer, src: Array, dst: Array, settings: Settings) -> p
         )
         for name in names
     ]
-    return plans[_fastest([partial(plan, src, dst) for plan in plans])]
+    best = _fastest([partial(plan, src, dst) for plan in plans])
+    chosen[id(layer)] = [names[best]]
+    return plans[best]
 
 
 def _fastest(cases: Sequence[timing.Case]) -> int:

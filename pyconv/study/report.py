@@ -62,6 +62,9 @@ def finding(study: Study) -> str:
 def headline(study: Study) -> str:
     """How much of the saving in MACs became a saving of time."""
     saving = study.saving(study[SEPARABLE])
+    if saving.macs < 1.05:
+        speed = f"{times(saving.time)} faster" if saving.time >= 1 else f"{times(1 / saving.time)} slower"
+        return f"No fewer MACs, {speed}: depthwise-separable has nothing to save at this size"
     fewer = f"{times(saving.macs)} fewer MACs"
     if saving.time < 0.95:
         return f"{fewer}, yet {times(1 / saving.time)} slower: depthwise-separable loses all of its saving"
@@ -77,7 +80,8 @@ def headline(study: Study) -> str:
 
 def explanation(study: Study) -> str:
     """Why the rest of the saving was lost: "because ..."; empty where little was, or nothing shows."""
-    if study.saving(study[SEPARABLE]).kept >= 0.9:
+    saving = study.saving(study[SEPARABLE])
+    if saving.kept >= 0.9 or saving.macs < 1.05:
         return ""
     reasons = [reason for reason in (_normal_reason(study), _depthwise_reason(study)) if reason]
     return f"because {' and '.join(reasons)}" if reasons else ""
@@ -93,8 +97,9 @@ def _depthwise_reason(study: Study) -> str:
         return ""
     limit = half.limits(study.roofline)
     bound = "" if limit == "compute" else f", bound by {_memory(limit)}"
+    part = "nearly all" if seconds > 0.95 else percent(seconds)
     return (
-        f"its depthwise half, {percent(macs)} of the MACs, takes {percent(seconds)} of the time "
+        f"its depthwise half, {percent(macs)} of the MACs, takes {part} of the time "
         f"({half.cost.intensity:.1f} FLOP/byte{bound})"
     )
 

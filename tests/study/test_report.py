@@ -109,3 +109,12 @@ def test_noise_is_told(make_study):
     assert "NOISY" not in report.conditions_line(study)
     noisy = replace(study.normal, timing=Timing("normal", (1.0, 2.0, 3.0)))
     assert "NOISY: rounds differ by 50 %" in report.conditions_line(replace(study, rows=[noisy]))
+
+
+def test_where_there_is_nothing_to_save(make_study):
+    study = make_study(normal=1.0, separable=2.0)
+    widened = [
+        replace(row, steps=study.normal.steps) if row.name == report.SEPARABLE else row for row in study.rows
+    ]
+    text = report.finding(replace(study, rows=widened))
+    assert text == "No fewer MACs, 2.0x slower: depthwise-separable has nothing to save at this size."
