@@ -18,6 +18,7 @@ from pyconv.ops.conv import (
     Conv2dPlan,
     algorithms,
     conv2d,
+    depthwise_conv2d,
     problem_from_shapes,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "__version__",
     "algorithms",
     "conv2d",
+    "depthwise_conv2d",
     "kernels",
     "problem_from_shapes",
     "show_config",

@@ -2,6 +2,7 @@
 #include "base/cpu.h"
 #include "base/thread_pool.h"
 #include "bindings/arguments.h"
+#include "kernels/depthwise/depthwise.h"
 #include "kernels/direct/direct.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/reference/reference.h"
@@ -27,6 +28,7 @@ py::list kernels() {
   py::list list;
   append(list, gemm_registry());
   append(list, direct_registry());
+  append(list, depthwise_registry());
   append(list, registry_of(reference_kernels()));
   return list;
 }

@@ -82,6 +82,60 @@ def conv2d(
     )  # fmt: skip
 
 
+def depthwise_conv2d(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    *,
+    stride: IntPair = 1,
+    padding: Padding = 0,
+    dilation: IntPair = 1,
+    activation: str | None = None,
+    algorithm: str = "auto",
+    accuracy: str = "fast",
+    layout: str = "nchw",
+    out: Array | None = None,
+    threads: int | None = None,
+    max_isa: str | None = None,
+    kernel: str | None = None,
+) -> Array:
+    """Convolution of every channel of ``x`` with filters of its own.
+
+    Args:
+        x: float32, ``(N, C, H, W)``, or ``(N, H, W, C)`` for ``layout="nhwc"``.
+        weight: float32, ``(C * m, 1, kH, kW)`` or ``(C * m, kH, kW)``: ``m`` filters per channel, the
+            multiplier; channel ``c`` gives outputs ``c * m`` to ``c * m + m - 1``.
+        bias: float32, ``(C * m,)``.
+
+    Other arguments, results and errors as for `conv2d` with ``groups=C``.
+
+    Source: Sifre and Mallat, "Rigid-motion scattering for texture classification", arXiv:1403.1687;
+    Howard et al., "MobileNets", arXiv:1704.04861.
+
+    >>> import numpy as np, pyconv
+    >>> x = np.arange(8, dtype=np.float32).reshape(1, 2, 2, 2)
+    >>> pyconv.depthwise_conv2d(x, np.ones((2, 2, 2), np.float32))[0, :, 0, 0]
+    array([ 6., 22.], dtype=float32)
+    """
+    if isinstance(weight, np.ndarray) and weight.ndim == 3:
+        weight = weight[:, None]
+    groups = 1
+    if isinstance(x, np.ndarray) and x.ndim == 4:
+        groups = max(1, x.shape[3 if layout == "nhwc" else 1])
+    if isinstance(weight, np.ndarray) and (
+        weight.ndim != 4 or weight.shape[1] != 1 or weight.shape[0] % groups != 0
+    ):
+        raise ValueError(
+            f"weight: expected shape (C * m, 1, kH, kW) or (C * m, kH, kW) with C = {groups} "
+            f"channels of x, got {weight.shape}"
+        )
+    return conv2d(
+        x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups,
+        activation=activation, algorithm=algorithm, accuracy=accuracy, layout=layout, out=out,
+        threads=threads, max_isa=max_isa, kernel=kernel,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class AlgorithmEntry:
     """What one algorithm says of a problem."""

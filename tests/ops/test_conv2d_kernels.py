@@ -31,7 +31,9 @@ def problems(row):
             yield Conv(g=2, ic=2 * depth, oc=2 * oc, ih=3, iw=2 * width, kh=2, kw=1, stride=(1, 2))
         if row.family in ("depthwise", "grouped"):
             sides = {"ih": 4, "iw": width + 1, "padding": (1, 0, 1, 1)}
-            yield Conv(g=oc, ic=oc, oc=oc, kh=3, kw=3, **sides)
+            for size, step in product((3, 5, 7), (1, 2)):
+                sides["iw"] = (width - 1) * step + size - 1 + i % 2
+                yield Conv(g=oc, ic=oc, oc=oc, kh=3, kw=size, stride=(1, step), **sides)
             yield Conv(g=oc, ic=oc, oc=oc, kh=5, kw=2, stride=(2, 2), **sides)
             yield Conv(g=2, ic=8, oc=2 * (1 + i % 9), kh=3, kw=3, **sides)
 

@@ -7,6 +7,7 @@ namespace pyconv {
 // One line per algorithm: its file beside this one defines consider_NAME and make_NAME.
 #define PYCONV_CONV2D_ALGORITHMS(X) \
   X(pointwise)                      \
+  X(depthwise)                      \
   X(direct)                         \
   X(implicit_gemm)                  \
   X(im2col)                         \
