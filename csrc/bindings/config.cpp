@@ -5,6 +5,7 @@
 #include "kernels/depthwise/depthwise.h"
 #include "kernels/direct/direct.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/planar/planar.h"
 #include "kernels/reference/reference.h"
 
 namespace pyconv {
@@ -29,6 +30,7 @@ py::list kernels() {
   append(list, gemm_registry());
   append(list, direct_registry());
   append(list, depthwise_registry());
+  append(list, planar_registry());
   append(list, registry_of(reference_kernels()));
   return list;
 }

@@ -216,7 +216,7 @@ py::array call_plan(PyConv2dPlan& self, py::handle input, py::handle out) {
 py::list list_algorithms(const Conv2dProblem& p, const Conv2dRequest& request) {
   py::list entries;
   for (const Conv2dAlgorithm& algorithm : conv2d_algorithms()) {
-    const Verdict verdict = algorithm.consider(p, request);
+    const Verdict verdict = consider_conv2d(algorithm, p, request);
     entries.append(py::make_tuple(algorithm.name, verdict.accepted, verdict.reason, verdict.cost,
                                   verdict.workspace_bytes));
   }

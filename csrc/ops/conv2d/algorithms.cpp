@@ -9,6 +9,7 @@ namespace pyconv {
   X(pointwise)                      \
   X(depthwise)                      \
   X(direct)                         \
+  X(planar)                         \
   X(implicit_gemm)                  \
   X(im2col)                         \
   X(reference)
@@ -29,14 +30,46 @@ const std::vector<Conv2dAlgorithm>& conv2d_algorithms() {
 
 namespace {
 
-const Conv2dAlgorithm& named_algorithm(const Conv2dProblem& problem, const Conv2dRequest& request,
+// A transposition moves a float in about a quarter of a cycle when it streams from L2 or L3.
+constexpr double kConversionCyclesPerByte = 0.25 / sizeof(float);
+
+std::size_t staged_bytes(std::int64_t floats, std::int64_t channels, Layout request,
+                         Layout wanted) {
+  if (request == wanted || channels <= 1 || floats <= channels) return 0;
+  return (static_cast<std::size_t>(floats) * sizeof(float) + 63) / 64 * 64;
+}
+
+}  // namespace
+
+std::size_t staged_src_bytes(const Conv2dProblem& p, Layout request, Layout wanted) {
+  return p.ih * p.iw == 1 ? 0 : staged_bytes(p.src_size(), p.ic, request, wanted);
+}
+
+std::size_t staged_dst_bytes(const Conv2dProblem& p, Layout request, Layout wanted) {
+  return p.oh() * p.ow() == 1 ? 0 : staged_bytes(p.dst_size(), p.oc, request, wanted);
+}
+
+Verdict consider_conv2d(const Conv2dAlgorithm& algorithm, const Conv2dProblem& p,
+                        const Conv2dRequest& request) {
+  Verdict verdict = algorithm.consider(p, request);
+  if (!verdict.accepted) return verdict;
+  const std::size_t staged = staged_src_bytes(p, request.layout, verdict.src_layout) +
+                             staged_dst_bytes(p, request.layout, verdict.dst_layout);
+  verdict.cost += static_cast<double>(staged) * kConversionCyclesPerByte;
+  verdict.workspace_bytes = (verdict.workspace_bytes + 63) / 64 * 64 + staged;
+  return verdict;
+}
+
+namespace {
+
+Conv2dChoice named_algorithm(const Conv2dProblem& problem, const Conv2dRequest& request,
                                        const std::string& name) {
   std::string names = "auto";
   for (const Conv2dAlgorithm& algorithm : conv2d_algorithms()) {
     names += std::string(", ") + algorithm.name;
     if (name != algorithm.name) continue;
-    const Verdict verdict = algorithm.consider(problem, request);
-    if (verdict.accepted) return algorithm;
+    Verdict verdict = consider_conv2d(algorithm, problem, request);
+    if (verdict.accepted) return {&algorithm, std::move(verdict)};
     throw InvalidArgument("algorithm: " + name + " refuses " + problem.str() + ": " +
                           verdict.reason);
   }
@@ -45,21 +78,19 @@ const Conv2dAlgorithm& named_algorithm(const Conv2dProblem& problem, const Conv2
 
 }  // namespace
 
-const Conv2dAlgorithm& choose_conv2d(const Conv2dProblem& problem, const Conv2dRequest& request,
-                                     const std::string& name) {
+Conv2dChoice choose_conv2d(const Conv2dProblem& problem, const Conv2dRequest& request,
+                           const std::string& name) {
   if (name != "auto") return named_algorithm(problem, request, name);
-  const Conv2dAlgorithm* best = nullptr;
-  double best_cost = 0.0;
+  Conv2dChoice best{nullptr, {}};
   for (const Conv2dAlgorithm& algorithm : conv2d_algorithms()) {
-    const Verdict verdict = algorithm.consider(problem, request);
-    if (!verdict.accepted || (best && verdict.cost >= best_cost)) continue;
-    best = &algorithm;
-    best_cost = verdict.cost;
+    Verdict verdict = consider_conv2d(algorithm, problem, request);
+    if (!verdict.accepted || (best.algorithm && verdict.cost >= best.verdict.cost)) continue;
+    best = {&algorithm, std::move(verdict)};
   }
-  if (!best)
+  if (!best.algorithm)
     throw InvalidArgument("kernel: no algorithm takes " + problem.str() + " with kernel '" +
                           request.kernel + "'");
-  return *best;
+  return best;
 }
 
 }  // namespace pyconv

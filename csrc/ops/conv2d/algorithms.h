@@ -31,13 +31,15 @@ struct Conv2dRequest {
 struct Verdict {
   bool accepted = false;
   std::string reason;               // the refusal, one sentence; empty when accepted
-  double cost = 0.0;                // estimated CPU cycles of one core, conversions of layout included
+  double cost = 0.0;                // estimated CPU cycles of one core
   std::size_t workspace_bytes = 0;  // scratch that one run needs
+  // The layouts that run() reads and writes: the plan converts where the request's differ.
+  Layout src_layout = Layout::nhwc, dst_layout = Layout::nhwc;
 };
 
 inline Verdict refuse(std::string reason) { return {false, std::move(reason), 0.0, 0}; }
 
-// What a run works on. src and dst are dense in `layout` unless the algorithm takes NCHW itself.
+// What a run works on: src and dst are dense in the layouts that the Conv2dImpl names.
 struct Conv2dRun {
   const float* src = nullptr;
   float* dst = nullptr;
@@ -54,9 +56,6 @@ class Conv2dImpl {
   virtual std::size_t workspace_bytes() const = 0;  // for the threads of the request
   virtual std::size_t packed_bytes() const = 0;
   virtual std::string kernels() const = 0;  // names of the registry rows in use, comma between
-  // True when src is read, and dst written, in the request's layout; else both are NHWC.
-  virtual bool reads_request_layout() const { return false; }
-  virtual bool writes_request_layout() const { return false; }
 };
 
 struct Conv2dAlgorithm {
@@ -76,8 +75,22 @@ inline bool streams_through_l2(const Conv2dProblem& p) {
 // The ordered list.
 const std::vector<Conv2dAlgorithm>& conv2d_algorithms();
 
+// What `algorithm` says, with the plan's conversions of layout counted into cost and workspace.
+Verdict consider_conv2d(const Conv2dAlgorithm& algorithm, const Conv2dProblem&,
+                        const Conv2dRequest&);
+
+// Bytes of the plan's NHWC or NCHW copies of src and dst; 0 where the layouts agree, or are the same
+// bytes because there is one channel or one pixel.
+std::size_t staged_src_bytes(const Conv2dProblem&, Layout request, Layout wanted);
+std::size_t staged_dst_bytes(const Conv2dProblem&, Layout request, Layout wanted);
+
+struct Conv2dChoice {
+  const Conv2dAlgorithm* algorithm;
+  Verdict verdict;
+};
+
 // The accepted algorithm of least cost, or the one named; throws InvalidArgument with the refusal.
-const Conv2dAlgorithm& choose_conv2d(const Conv2dProblem&, const Conv2dRequest&,
-                                     const std::string& algorithm);
+Conv2dChoice choose_conv2d(const Conv2dProblem&, const Conv2dRequest&,
+                           const std::string& algorithm);
 
 }  // namespace pyconv

@@ -1,31 +1,17 @@
 // Direct convolution: the image, padded once into the workspace where it needs padding, is read in
 // place in either layout; a tile is a few neighbouring pixels of one output row.
-#include <algorithm>
-#include <cstring>
 #include <limits>
 
 #include "base/thread_pool.h"
 #include "kernels/direct/direct.h"
 #include "ops/activation.h"
 #include "ops/conv2d/algorithms.h"
+#include "ops/conv2d/padded_source.h"
 #include "ops/packed_weights.h"
 
 namespace pyconv {
 
 namespace {
-
-// Where pixels and channels lie in the (padded) source of one image.
-struct SourceGeometry {
-  std::int64_t height, width, row, pixel, channel, image;
-  SourceGeometry(const Conv2dProblem& p, Layout layout)
-      : height(p.ih + p.pt + p.pb), width(p.iw + p.pl + p.pr) {
-    const bool nhwc = layout == Layout::nhwc;
-    pixel = nhwc ? p.ic : 1;
-    row = width * pixel;
-    channel = nhwc ? 1 : height * width;
-    image = height * width * p.ic;
-  }
-};
 
 class DirectConv final : public Conv2dImpl {
  public:
@@ -51,7 +37,7 @@ class DirectConv final : public Conv2dImpl {
     const std::int64_t oh = p_.oh();
     const float* src = run.src;
     if (p_.padded()) {
-      pad(run);
+      at_.pad(p_, layout_, run.src, static_cast<float*>(run.workspace), run.threads);
       src = static_cast<const float*>(run.workspace);
     }
     parallel_for(p_.mb * p_.g * oh, run.threads, [&](std::int64_t index, int) {
@@ -72,30 +58,8 @@ class DirectConv final : public Conv2dImpl {
   std::string kernels() const override {
     return groups_.empty() ? "" : kernel_names(groups_.front().panels());
   }
-  bool reads_request_layout() const override { return true; }
 
  private:
-  // One row of channels-last pixels, or one row of one channel plane, is a contiguous line.
-  void pad(const Conv2dRun& run) const {
-    const std::int64_t planes = layout_ == Layout::nhwc ? 1 : p_.ic;
-    float* to = static_cast<float*>(run.workspace);
-    parallel_for(p_.mb * planes, run.threads, [&](std::int64_t plane, int) {
-      float* line = to + plane * at_.height * at_.row;
-      const float* from = run.src + plane * p_.ih * p_.iw * at_.pixel;
-      const std::int64_t left = p_.pl * at_.pixel, middle = p_.iw * at_.pixel;
-      const std::int64_t right = p_.pr * at_.pixel;
-      for (std::int64_t y = -p_.pt; y < p_.ih + p_.pb; ++y, line += at_.row) {
-        if (y < 0 || y >= p_.ih) {
-          std::fill_n(line, at_.row, 0.0f);
-          continue;
-        }
-        std::fill_n(line, left, 0.0f);
-        std::copy_n(from + y * middle, middle, line + left);
-        std::fill_n(line + left + middle, right, 0.0f);
-      }
-    });
-  }
-
   void run_row(const Conv2dRun& run, const float* src, std::int64_t image, std::int64_t group,
                std::int64_t y) const {
     const PackedWeights& weights = groups_[static_cast<std::size_t>(group)];
@@ -135,7 +99,7 @@ class DirectConv final : public Conv2dImpl {
   Isa cap_;
   Layout layout_;
   bool plus_zero_, fetch_dst_;
-  SourceGeometry at_;
+  PaddedSource at_;
   std::vector<PackedWeights> groups_;
   std::vector<std::int32_t> offsets_;
 };
@@ -143,16 +107,15 @@ class DirectConv final : public Conv2dImpl {
 }  // namespace
 
 Verdict consider_direct(const Conv2dProblem& p, const Conv2dRequest& request) {
-  const SourceGeometry at(p, request.layout);
-  const std::int64_t reach = (p.kh - 1) * p.dh * at.row + (p.kw - 1) * p.dw * at.pixel +
-                             p.icg() * at.channel;
-  if (reach > std::numeric_limits<std::int32_t>::max())
+  const PaddedSource at(p, request.layout);
+  if (at.reach(p) > std::numeric_limits<std::int32_t>::max())
     return refuse("one filter spans more than 2^31 floats of the input");
   const auto panels = plan_panels(direct_registry(), p.ocg(), request.max_isa, request.kernel);
   if (panels.empty() && p.oc > 0)
     return refuse(no_panel_reason("direct", request.max_isa, request.kernel));
   const std::int64_t rows = p.mb * p.g * p.oh();
-  Verdict verdict{true, "", static_cast<double>(rows) * gemm_cycles(panels, p.ow(), p.depth()), 0};
+  Verdict verdict{true, "", static_cast<double>(rows) * gemm_cycles(panels, p.ow(), p.depth()), 0,
+                  request.layout};
   // The weights are streamed again for every output row: past L1 the kernel waits for them.
   const double weight_floats = static_cast<double>(p.ocg() * p.depth());
   if (weight_floats * sizeof(float) > static_cast<double>(cpu().l1d_bytes))

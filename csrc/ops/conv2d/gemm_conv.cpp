@@ -267,9 +267,9 @@ Verdict consider_gemm(RowSource source, const Conv2dProblem& p, const Conv2dRequ
   Verdict verdict{true, "", 0.0, 0};
   verdict.cost = groups * gemm_cycles(panels, p.mb * p.oh() * p.ow(), p.depth());
   if (source == RowSource::implicit_gemm)
-    // Two cycles per pointer; a tap's few channels do not amortise reloading the row pointers.
+    // Per tap and row: three cycles to make the pointer, six to turn to it in every panel.
     verdict.cost += m * groups * static_cast<double>(p.taps()) *
-                    (2.0 + 1.5 * static_cast<double>(panels.size()));
+                    (3.0 + 6.0 * static_cast<double>(panels.size()));
   if (source == RowSource::im2col) {
     const double floats = m * groups * static_cast<double>(p.depth());
     verdict.cost += m * groups * static_cast<double>(p.taps()) * 8.0 + floats / 4.0;

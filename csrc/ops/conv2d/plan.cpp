@@ -12,13 +12,12 @@ namespace pyconv {
 
 namespace {
 
-std::size_t padded_bytes(std::int64_t floats) {
-  return (static_cast<std::size_t>(floats) * sizeof(float) + 63) / 64 * 64;
-}
-
-// NCHW and NHWC are the same bytes when there is one channel or one pixel.
-bool same_in_both(std::int64_t channels, std::int64_t pixels) {
-  return channels <= 1 || pixels <= 1;
+void convert(const float* src, float* dst, Layout to, std::int64_t images, std::int64_t channels,
+             std::int64_t pixels, int threads) {
+  if (to == Layout::nhwc)
+    nchw_to_nhwc(src, dst, images, channels, pixels, threads);
+  else
+    nhwc_to_nchw(src, dst, images, channels, pixels, threads);
 }
 
 // Threads that the work is worth: a sleeping worker joins after about 25 us and costs the caller 10
@@ -31,7 +30,7 @@ void explain_dispatch(const Conv2dProblem& problem, const Conv2dRequest& request
                       const char* chosen, const std::string& kernels) {
   std::string line = "pyconv dispatch " + problem.str() + " -> " + chosen + " [" + kernels + "]";
   for (const Conv2dAlgorithm& algorithm : conv2d_algorithms()) {
-    const Verdict verdict = algorithm.consider(problem, request);
+    const Verdict verdict = consider_conv2d(algorithm, problem, request);
     char cost[32];
     std::snprintf(cost, sizeof cost, "%.0f cycles", verdict.cost);
     line += std::string("\n  ") + algorithm.name + ": " +
@@ -47,20 +46,17 @@ Conv2dPlan::Conv2dPlan(const Conv2dProblem& problem, const Conv2dRequest& reques
     : problem_(problem), request_(request) {
   problem_.validate();
   request_.weight = weight;
-  const Conv2dAlgorithm& chosen = choose_conv2d(problem_, request_, algorithm);
-  algorithm_ = chosen.name;
-  threads_ = worthwhile_threads(chosen.consider(problem_, request_).cost, request.threads);
+  const Conv2dChoice choice = choose_conv2d(problem_, request_, algorithm);
+  algorithm_ = choice.algorithm->name;
+  threads_ = worthwhile_threads(choice.verdict.cost, request.threads);
   request_.threads = threads_;
+  src_layout_ = choice.verdict.src_layout;
+  src_bytes_ = staged_src_bytes(problem_, request.layout, src_layout_);
+  dst_bytes_ = staged_dst_bytes(problem_, request.layout, choice.verdict.dst_layout);
   const FpEnvScope fp_env;
-  impl_ = chosen.make(problem_, request_, weight, bias);
+  impl_ = choice.algorithm->make(problem_, request_, weight, bias);
   request_.weight = nullptr;
-  impl_bytes_ = padded_bytes(static_cast<std::int64_t>(impl_->workspace_bytes() / sizeof(float)));
-  if (request.layout == Layout::nchw) {
-    if (!impl_->reads_request_layout() && !same_in_both(problem_.ic, problem_.ih * problem_.iw))
-      src_bytes_ = padded_bytes(problem_.src_size());
-    if (!impl_->writes_request_layout() && !same_in_both(problem_.oc, problem_.oh() * problem_.ow()))
-      dst_bytes_ = padded_bytes(problem_.dst_size());
-  }
+  impl_bytes_ = (impl_->workspace_bytes() + 63) / 64 * 64;
   static const char* verbose = std::getenv("PYCONV_VERBOSE");
   if (verbose && std::strstr(verbose, "dispatch"))
     explain_dispatch(problem_, request_, algorithm_, impl_->kernels());
@@ -77,9 +73,10 @@ void Conv2dPlan::run(const float* src, float* dst, void* workspace) const {
   run.workspace = scratch + src_bytes_ + dst_bytes_;
   run.src = src_bytes_ ? staged_src : src;
   run.dst = dst_bytes_ ? staged_dst : dst;
-  if (src_bytes_) nchw_to_nhwc(src, staged_src, p.mb, p.ic, p.ih * p.iw, threads_);
+  if (src_bytes_) convert(src, staged_src, src_layout_, p.mb, p.ic, p.ih * p.iw, threads_);
   impl_->run(run);
-  if (dst_bytes_) nhwc_to_nchw(staged_dst, dst, p.mb, p.oc, p.oh() * p.ow(), threads_);
+  if (dst_bytes_)
+    convert(staged_dst, dst, request_.layout, p.mb, p.oc, p.oh() * p.ow(), threads_);
 }
 
 }  // namespace pyconv

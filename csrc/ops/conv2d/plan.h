@@ -34,7 +34,8 @@ class Conv2dPlan {
   const char* algorithm_;
   int threads_;
   std::unique_ptr<Conv2dImpl> impl_;
-  std::size_t src_bytes_ = 0, dst_bytes_ = 0, impl_bytes_ = 0;  // NHWC staging, then the impl's
+  std::size_t src_bytes_ = 0, dst_bytes_ = 0, impl_bytes_ = 0;  // staging, then the impl's
+  Layout src_layout_ = Layout::nhwc;  // that impl_ reads
 };
 
 }  // namespace pyconv

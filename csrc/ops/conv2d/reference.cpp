@@ -52,8 +52,6 @@ class ReferenceImpl final : public Conv2dImpl {
     return (weight_.size() + bias_.size()) * sizeof(float);
   }
   std::string kernels() const override { return kernel_->info.name; }
-  bool reads_request_layout() const override { return true; }
-  bool writes_request_layout() const override { return true; }
 
  private:
   Conv2dProblem p_;
@@ -71,7 +69,8 @@ Verdict consider_reference(const Conv2dProblem& p, const Conv2dRequest& request)
   if (!kernel) return refuse("kernel '" + request.kernel + "' is no reference row that " +
                              isa_name(request.max_isa) + " allows");
   const double per_mac = kernel->info.isa == Isa::scalar ? 8.0 : 5.0;
-  return {true, "", static_cast<double>(p.macs()) * per_mac + 50.0, 0};
+  return {true,           "", static_cast<double>(p.macs()) * per_mac + 50.0, 0, request.layout,
+          request.layout};
 }
 
 std::unique_ptr<Conv2dImpl> make_reference(const Conv2dProblem& p, const Conv2dRequest& request,
