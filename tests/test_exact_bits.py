@@ -157,5 +157,6 @@ def test_capped_processes_agree(isa):
         "print(t.digest())"
     )
     environment = dict(os.environ, PYCONV_MAX_ISA=isa)
-    out = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-c", code]  # which looks in its folder first: not the source root
+    out = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
     assert out.stdout.strip() == digest(), out.stderr
