@@ -21,6 +21,7 @@ from pyconv.ops.conv import (
     depthwise_conv2d,
     problem_from_shapes,
 )
+from pyconv.ops.layout import nchw_to_nhwc, nhwc_to_nchw
 
 __all__ = [
     "AlgorithmEntry",
@@ -32,6 +33,8 @@ __all__ = [
     "conv2d",
     "depthwise_conv2d",
     "kernels",
+    "nchw_to_nhwc",
+    "nhwc_to_nchw",
     "problem_from_shapes",
     "show_config",
 ]

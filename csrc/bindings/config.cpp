@@ -7,6 +7,7 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/planar/planar.h"
 #include "kernels/reference/reference.h"
+#include "kernels/transpose/transpose.h"
 
 namespace pyconv {
 
@@ -32,6 +33,7 @@ py::list kernels() {
   append(list, depthwise_registry());
   append(list, planar_registry());
   append(list, registry_of(reference_kernels()));
+  append(list, registry_of(transpose_kernels()));
   return list;
 }
 

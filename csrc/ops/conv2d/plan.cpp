@@ -12,14 +12,6 @@ namespace pyconv {
 
 namespace {
 
-void convert(const float* src, float* dst, Layout to, std::int64_t images, std::int64_t channels,
-             std::int64_t pixels, int threads) {
-  if (to == Layout::nhwc)
-    nchw_to_nhwc(src, dst, images, channels, pixels, threads);
-  else
-    nhwc_to_nchw(src, dst, images, channels, pixels, threads);
-}
-
 // Threads that the work is worth: a sleeping worker joins after about 25 us and costs the caller 10
 // (docs/decisions/003-thread-pool.md), so each thread should find 45 us, 200,000 cycles.
 int worthwhile_threads(double cycles, int threads) {
@@ -73,10 +65,12 @@ void Conv2dPlan::run(const float* src, float* dst, void* workspace) const {
   run.workspace = scratch + src_bytes_ + dst_bytes_;
   run.src = src_bytes_ ? staged_src : src;
   run.dst = dst_bytes_ ? staged_dst : dst;
-  if (src_bytes_) convert(src, staged_src, src_layout_, p.mb, p.ic, p.ih * p.iw, threads_);
+  const Isa cap = request_.max_isa;
+  if (src_bytes_)
+    convert_layout(src, staged_src, src_layout_, p.mb, p.ic, p.ih * p.iw, cap, threads_);
   impl_->run(run);
   if (dst_bytes_)
-    convert(staged_dst, dst, request_.layout, p.mb, p.oc, p.oh() * p.ow(), threads_);
+    convert_layout(staged_dst, dst, request_.layout, p.mb, p.oc, p.oh() * p.ow(), cap, threads_);
 }
 
 }  // namespace pyconv
