@@ -14,7 +14,10 @@ constexpr std::int64_t kReleaseGilMacs = 50000;
 // Output extent of TensorFlow's "same": ceil(size / stride), the odd padding at the end.
 void same_padding(std::int64_t size, std::int64_t kernel, std::int64_t stride,
                   std::int64_t dilation, std::int64_t* before, std::int64_t* after) {
-  if (stride < 1) return;
+  // What validate() refuses, or no padding makes fit, must not overflow here.
+  constexpr std::int64_t most = std::int64_t{1} << 40;
+  if (stride < 1 || dilation < 1 || std::max({size, kernel, stride, dilation}) > most) return;
+  if (kernel > most / dilation) return;
   const std::int64_t out = (size + stride - 1) / stride;
   const std::int64_t total =
       std::max<std::int64_t>(0, (out - 1) * stride + (kernel - 1) * dilation + 1 - size);

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "sanitize"
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 FLAGS = ["-std=c++17", "-O1", "-g1", "-fPIC", "-ffp-contract=off", "-fvisibility=hidden"]
+FLAGS += ["-DPYCONV_VERSION=\"sanitized\""]
 ELSEWHERE = ("capi", "tools")  # folders of csrc that are no part of the extension
 TESTS = ["tests/ops", "tests/test_exact_bits.py", "tests/test_bad_input.py"]
 
@@ -90,11 +91,11 @@ def main(arguments: list[str]) -> int:
         PYTHONMALLOC="malloc",
         # libstdc++ too: the interceptor of __cxa_throw must find the real one at start.
         LD_PRELOAD=" ".join(runtime(name) for name in ("libasan.so", "libstdc++.so.6")),
-        ASAN_OPTIONS="detect_leaks=0:handle_segv=0:" + os.environ.get("ASAN_OPTIONS", ""),
+        ASAN_OPTIONS="detect_leaks=0:handle_segv=0:allocator_may_return_null=1:" + os.environ.get("ASAN_OPTIONS", ""),
         UBSAN_OPTIONS="print_stacktrace=1:" + os.environ.get("UBSAN_OPTIONS", ""),
         PYCONV_SANITIZED="1",
     )
-    tests = arguments or [*TESTS, "-q", "-x", "-p", "no:cacheprovider"]
+    tests = ["--capture=sys", "-p", "no:cacheprovider", *(arguments or [*TESTS, "-q", "-x"])]
     check = (
         "import pyconv._core as c, sys, pytest; "
         f"assert c.__file__.startswith({str(site)!r}), c.__file__; sys.exit(pytest.main(sys.argv[1:]))"

@@ -199,6 +199,7 @@ void GemmConv::fill_rows(const Conv2dRun& run, const Chunk& chunk, std::int64_t 
 
 void GemmConv::unfold(const Conv2dRun& run, const Chunk& chunk, float* scratch) const {
   const std::int64_t ow = p_.ow(), channels = p_.icg();
+  if (channels == 0) return;
   const std::size_t bytes = static_cast<std::size_t>(channels) * sizeof(float);
   for (std::int64_t i = 0; i < chunk.rows; ++i) {
     const std::int64_t y0 = (chunk.row0 + i) / ow * p_.sh - p_.pt;
