@@ -1,4 +1,5 @@
-// A block of memory aligned to a cache line, owned, movable, uninitialised.
+// A block of memory aligned to a cache line, owned, movable, uninitialised. Blocks of some megabytes
+// ask for huge pages, so that streams through them are not cut at every 4 KiB.
 #pragma once
 #include <cstddef>
 #include <cstdlib>
@@ -7,17 +8,25 @@
 
 namespace pyconv {
 
+// Tells the system that [data, data + bytes) would like huge pages; nothing happens where it has none.
+void advise_huge_pages(void* data, std::size_t bytes);
+
 class AlignedBuffer {
  public:
   static constexpr std::size_t kAlignment = 64;
+  static constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
   AlignedBuffer() = default;
   explicit AlignedBuffer(std::size_t bytes) : bytes_(bytes) {
     if (bytes == 0) return;
     if (bytes > static_cast<std::size_t>(-1) / 2) throw std::bad_alloc();
+    const std::size_t alignment = bytes < kHugePage ? kAlignment : kHugePage;
     const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-    data_ = std::aligned_alloc(kAlignment, rounded);
-    if (!data_) throw std::bad_alloc();
+    if (posix_memalign(&data_, alignment, rounded) != 0) {
+      data_ = nullptr;
+      throw std::bad_alloc();
+    }
+    if (bytes >= kHugePage) advise_huge_pages(data_, rounded);
   }
   AlignedBuffer(AlignedBuffer&& other) noexcept { swap(other); }
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {

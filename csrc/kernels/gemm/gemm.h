@@ -44,7 +44,8 @@ struct GemmTile {
   const float* const* rows = nullptr;  // [taps][height]
   std::int64_t taps = 1, depth = 0;
   const float* panel = nullptr;     // [taps * depth][nr], 64-byte aligned
-  const float* prefetch = nullptr;  // one cache line from here on for every 4 k; may be null
+  const float* prefetch = nullptr;  // fetched to L2, a step for every 4 k; may be null
+  int prefetch_step = 64;           // bytes: 64 or 128
   TileOutput out;
 };
 using GemmTileFn = void (*)(const GemmTile&);

@@ -35,7 +35,8 @@ void gemm_tile(const GemmTile& tile) {
     for (; c + 4 <= depth; c += 4, b += 4 * NR) {
       if (prefetch) {
         __builtin_prefetch(prefetch, 0, 2);
-        prefetch += 64;
+        __builtin_prefetch(prefetch + tile.prefetch_step - 64, 0, 2);
+        prefetch += tile.prefetch_step;
       }
       gemm_step<MR, NV>(acc, a, c, b);
       gemm_step<MR, NV>(acc, a, c + 1, b + NR);

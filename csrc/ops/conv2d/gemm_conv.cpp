@@ -120,6 +120,7 @@ void GemmConv::run_chunk(const Conv2dRun& run, const Chunk& chunk, float* scratc
   else
     channel_block = block_depth;
   tap_block = std::min(tap_block, std::max<std::int64_t>(1, kRowTable / chunk.rows));
+  const bool streams = weights.bytes() > cpu().l1d_bytes;
   const float* rows[kRowTable];
   std::int64_t tap0 = 0;
   do {
@@ -133,7 +134,8 @@ void GemmConv::run_chunk(const Conv2dRun& run, const Chunk& chunk, float* scratc
         const int most = panel.kernel->tile_rows;
         if (most != filled_for) fill_rows(run, chunk, tap0, taps, c0, most, scratch, rows);
         filled_for = most;
-        run_panel(run, chunk, panel, tap0, taps, c0, channels, rows);
+        run_panel(run, chunk, panel, tap0, taps, c0, channels, rows,
+                  streams ? upcoming(chunk, i, (tap0 * gemm_depth_ + c0), taps * channels) : nullptr);
       }
       c0 += channels;
     } while (c0 < gemm_depth_);
@@ -146,6 +148,18 @@ void GemmConv::run_chunk(const Conv2dRun& run, const Chunk& chunk, float* scratc
                head.first_column;
   activate_rows(activation_, cap_, dst, chunk.rows,
                 tail.first_column + tail.columns - head.first_column, p_.oc);
+}
+
+// The packed weights that are wanted after block [k0, k0 + depth) of the chunk's panel `index`: the
+// same block of the next panel, or the next block of the first.
+const float* GemmConv::upcoming(const Chunk& chunk, std::size_t index, std::int64_t k0,
+                                std::int64_t depth) const {
+  const PackedWeights& weights = groups_[static_cast<std::size_t>(chunk.group)];
+  const bool wraps = index + 1 == chunk.panels;
+  const WeightPanel& panel = weights.panels()[chunk.panel0 + (wraps ? 0 : index + 1)];
+  std::int64_t k = wraps ? k0 + depth : k0;
+  if (k >= gemm_taps_ * gemm_depth_) k = 0;
+  return weights.panel_data(panel) + k * panel.kernel->tile_cols;
 }
 
 const float* GemmConv::pixel(const float* src, std::int64_t image, std::int64_t group,
@@ -218,20 +232,22 @@ void GemmConv::unfold(const Conv2dRun& run, const Chunk& chunk, float* scratch) 
 
 void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightPanel& panel,
                          std::int64_t tap0, std::int64_t taps, std::int64_t c0,
-                         std::int64_t channels, const float* const* rows) const {
+                         std::int64_t channels, const float* const* rows,
+                         const float* next) const {
   const PackedWeights& weights = groups_[static_cast<std::size_t>(chunk.group)];
   const GemmKernel& kernel = gemm_kernels()[panel.row];
   const KernelInfo& info = kernel.info;
   const BalancedTiles tiles(chunk.rows, info.tile_rows);
-  const std::int64_t k0 = tap0 * gemm_depth_ + c0, block_floats = taps * channels * info.tile_cols;
+  const std::int64_t k0 = tap0 * gemm_depth_ + c0;
   GemmTile tile;
   tile.taps = taps;
   tile.depth = channels;
   tile.panel = weights.panel_data(panel) + k0 * info.tile_cols;
-  // What follows in memory is the next panel or, in a later block, this one: worth fetching unless
-  // all weights are small enough to have stayed.
-  const bool streams = weights.bytes() > cpu().l1d_bytes;
-  tile.prefetch = streams ? tile.panel + block_floats : nullptr;
+  if (next) {
+    tile.prefetch = next;
+    // Lines that the next panel has for every four k of this one's tiles.
+    tile.prefetch_step = tiles.count * 16 < info.tile_cols * 4 ? 128 : 64;
+  }
   tile.out.dst_stride = p_.oc;
   tile.out.columns = panel.columns;
   tile.out.bias = weights.panel_bias(panel);
@@ -245,7 +261,7 @@ void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightP
   tile.out.hi = activation_.hi();
   const std::int64_t origin = (chunk.image * m_ + chunk.row0) * p_.oc + chunk.group * p_.ocg() +
                               panel.first_column;
-  const std::int64_t prefetch_step = taps * channels / 4 * 16;
+  const std::int64_t tile_step = taps * (channels / 4) * tile.prefetch_step / 4;
   for (std::int64_t t = 0; t < tiles.count; ++t) {
     const int height = tiles.height_of(t);
     const std::int64_t at = origin + tiles.first_row(t) * p_.oc;
@@ -253,7 +269,7 @@ void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightP
     tile.out.dst = run.dst + at;
     tile.out.residual = run.residual ? run.residual + at : nullptr;
     kernel.by_height[height - 1](tile);
-    if (streams) tile.prefetch += prefetch_step;
+    if (next) tile.prefetch += tile_step;
     rows += taps * height;
   }
 }
