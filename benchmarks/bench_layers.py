@@ -23,8 +23,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from pyconv.study.timing import calls_per_sample, sample
-
 from . import harness, ours, peers
 from .harness import Measured, Options, Report
 from .peers import Runner
@@ -134,7 +132,7 @@ def measure_layer(shape: Shape, isa: str | None, opts: Options) -> Layer:
     ours.check_points(p, given, expected)
     cases = {PLAN: plan, ONE_SHOT: ours.one_shot_runner(p, given, isa)}
     if _wants_plain(shape):
-        cases[PLAIN] = _best_plain(shape, given, isa)
+        cases[PLAIN] = ours.trials(p, given, transforms=False, max_isa=isa)[0][1]
     for name in opts.peers:
         peer = peers.load(name)
         runner = peers.fastest(peer, p, given, expected) if peer else None
@@ -146,16 +144,6 @@ def measure_layer(shape: Shape, isa: str | None, opts: Options) -> Layer:
             peers.check(cases[name].result(), expected, name)
     timed = {name: runner.run for name, runner in cases.items()}
     return Layer(cases, harness.measure_beside_peak(timed, opts, isa))
-
-
-def _best_plain(shape: Shape, given: ours.Operands, isa: str | None) -> Runner:
-    """Our quickest algorithm that is no transform, by a short trial."""
-    trials = []
-    for name in ours.accepted(shape.problem, transforms=False):
-        runner = ours.plan_runner(shape.problem, given, algorithm=name, max_isa=isa)
-        calls = calls_per_sample(runner.run, peers.TRIAL_SECONDS)
-        trials.append((min(sample(runner.run, calls) for _ in range(3)), runner))
-    return min(trials, key=lambda trial: trial[0])[1]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,8 +7,9 @@ from functools import partial
 import numpy as np
 
 import pyconv
+from pyconv.study.timing import calls_per_sample, sample
 
-from .peers import Runner
+from .peers import TRIAL_SECONDS, Runner
 from .problems import Array, Problem
 
 TRANSFORMS = ("winograd_f2", "winograd_f4", "winograd_f6", "separable")
@@ -77,6 +78,18 @@ def accepted(p: Problem, transforms: bool | None = None) -> list[str]:
     if transforms is None:
         return names
     return [name for name in names if (name in TRANSFORMS) == transforms]
+
+
+def trials(
+    p: Problem, operands: Operands, transforms: bool | None = None, max_isa: str | None = None
+) -> list[tuple[float, Runner]]:
+    """Seconds of every algorithm that accepts the problem, by a short trial, quickest first."""
+    timed = []
+    for name in accepted(p, transforms):
+        runner = plan_runner(p, operands, algorithm=name, max_isa=max_isa)
+        calls = calls_per_sample(runner.run, TRIAL_SECONDS)
+        timed.append((min(sample(runner.run, calls) for _ in range(3)), runner))
+    return sorted(timed, key=lambda trial: trial[0])
 
 
 def check_points(p: Problem, operands: Operands, got: Array, points: int = 24) -> None:
