@@ -8,6 +8,7 @@
 #include "kernels/planar/planar.h"
 #include "kernels/reference/reference.h"
 #include "kernels/transpose/transpose.h"
+#include "kernels/winograd/winograd.h"
 
 namespace pyconv {
 
@@ -32,6 +33,7 @@ py::list kernels() {
   append(list, direct_registry());
   append(list, depthwise_registry());
   append(list, planar_registry());
+  append(list, registry_of(winograd_kernels()));
   append(list, registry_of(reference_kernels()));
   append(list, registry_of(transpose_kernels()));
   return list;

@@ -37,7 +37,7 @@ def test_random_reals_are_bounded(conv, where):
     for isa in run.ISAS:
         for name in run.accepting(conv, max_isa=isa):
             got = run.run_plan(conv, *arrays, where=where, algorithm=name, max_isa=isa)
-            run.check_bounded(conv, arrays, got, f"{name} {isa}", run.TRANSFORMS.get(name, 1.0))
+            run.check_bounded(conv, arrays, got, f"{name} {isa}", algorithm=name)
 
 
 @given(convs(), st.integers(1, 5))

@@ -6,6 +6,7 @@ import numpy as np
 
 import pyconv
 import reference
+from support import winograd
 from support.arrays import assert_bounded, assert_same_bits, guarded, nan_like
 
 # Algorithms that change the arithmetic: bounded by a multiple of the bound of a plain sum. The
@@ -55,8 +56,12 @@ def check_exact(conv, arrays, got, what, want=None):
     assert_same_bits(got, (want + 0.0).astype(np.float32), f"{what} on {problem(conv)}")
 
 
-def check_bounded(conv, arrays, got, what, factor=1.0):
-    """Random reals: within the bound of any order of summation."""
+def check_bounded(conv, arrays, got, what, factor=1.0, algorithm=None):
+    """Random reals: within the bound of any order of summation, or of the algorithm's transform."""
     want = reference.conv2d(*arrays, **conv.options)
-    scale = factor * reference.conv2d_abs(*arrays, **conv.options)
-    assert_bounded(got, want, scale, conv.terms, f"{what} on {problem(conv)}")
+    if algorithm in winograd.TILES:
+        m = winograd.TILES[algorithm]
+        scale, terms = winograd.scale(m, *arrays, conv.padding), winograd.terms(m, conv.ic) - 2
+    else:
+        scale, terms = factor * reference.conv2d_abs(*arrays, **conv.options), conv.terms
+    assert_bounded(got, want, scale, terms, f"{what} on {problem(conv)}")

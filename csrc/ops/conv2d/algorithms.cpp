@@ -10,6 +10,9 @@ namespace pyconv {
   X(depthwise)                      \
   X(direct)                         \
   X(planar)                         \
+  X(winograd_f4)                    \
+  X(winograd_f2)                    \
+  X(winograd_f6)                    \
   X(implicit_gemm)                  \
   X(im2col)                         \
   X(reference)

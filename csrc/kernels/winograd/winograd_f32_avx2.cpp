@@ -1,0 +1,21 @@
+// 16 registers: a pass holds m + 2 inputs and its results; between the passes the tile rests in L1.
+#include <cstdint>
+#include <cstring>
+
+#include "base/target_region.h"
+#include "kernels/winograd/winograd.h"
+
+#if PYCONV_X86
+PYCONV_BEGIN_TARGET_AVX2
+#include "simd/avx2.h"
+#include "kernels/winograd/winograd_body.inl.h"
+
+namespace pyconv {
+#define T(pairs) {avx2::winograd_input<pairs>, avx2::winograd_output<pairs>}
+extern const WinogradTransforms winograd_f2_f32_avx2 = T(1);
+extern const WinogradTransforms winograd_f4_f32_avx2 = T(2);
+extern const WinogradTransforms winograd_f6_f32_avx2 = T(3);
+#undef T
+}  // namespace pyconv
+PYCONV_END_TARGET
+#endif

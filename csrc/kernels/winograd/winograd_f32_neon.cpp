@@ -1,0 +1,21 @@
+// 32 registers of 4 floats; as winograd_f32_avx2.cpp.
+#include <cstdint>
+#include <cstring>
+
+#include "base/target_region.h"
+#include "kernels/winograd/winograd.h"
+
+#if PYCONV_ARM64
+PYCONV_BEGIN_TARGET_NEON
+#include "simd/neon.h"
+#include "kernels/winograd/winograd_body.inl.h"
+
+namespace pyconv {
+#define T(pairs) {neon::winograd_input<pairs>, neon::winograd_output<pairs>}
+extern const WinogradTransforms winograd_f2_f32_neon = T(1);
+extern const WinogradTransforms winograd_f4_f32_neon = T(2);
+extern const WinogradTransforms winograd_f6_f32_neon = T(3);
+#undef T
+}  // namespace pyconv
+PYCONV_END_TARGET
+#endif

@@ -1,0 +1,313 @@
+// Winograd convolution F(m x m, 3 x 3), m = 2, 4, 6 (Lavin and Gray, arXiv:1509.09308), on NHWC:
+//
+//     tiles of src -> V [element][tile][C]          input transforms, vectors over channels
+//     V[element] * weights[element] -> M[element]   the gemm family's micro-kernels
+//     M -> dst                                      output transforms with bias, residual, clamp
+//
+// for a block of tiles at a time, and within it for a chunk of output channels at a time.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/thread_pool.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/winograd/winograd.h"
+#include "ops/activation.h"
+#include "ops/conv2d/algorithms.h"
+#include "ops/conv2d/winograd_weights.h"
+
+namespace pyconv {
+
+namespace {
+
+constexpr int kMostElements = 64;
+constexpr int kWidestPanel = 64;
+// Tiles of a block at most: their row pointers stand on the stack.
+constexpr std::int64_t kMostTiles = 1024;
+
+std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+// Floats from one row of a scratch matrix to the next, and from one matrix to the next: an odd number
+// of cache lines, since rows a power of two apart share few cache sets.
+std::int64_t odd_lines(std::int64_t floats) { return round_up(floats, 16) | 16; }
+
+const WinogradKernel* pick_transforms(int m, Isa gemm_isa, const std::string& kernel) {
+  for (const WinogradKernel& row : winograd_kernels())
+    if (row.info.tile_rows == m && row.info.isa == gemm_isa &&
+        (kernel.empty() || kernel == row.info.name))
+      return &row;
+  return nullptr;
+}
+
+// How one problem is cut up: the same for `consider` and `make`.
+struct WinogradShape {
+  int m, elements;
+  std::int64_t tiles_h, tiles_w, tiles;  // tiles: of all images
+  std::vector<WeightPanel> panels;
+  const WinogradKernel* transforms = nullptr;
+  std::int64_t tile_block = 1;
+  std::size_t chunk_panels = 1;
+  bool shared = false;  // threads share a block's V and divide its chunks; else a block each
+  std::int64_t v_row = 0, v_element = 0, v_floats = 0;  // strides and size of V
+  std::int64_t m_row = 0, m_element = 0, m_floats = 0;  // of M
+
+  WinogradShape(int m_, const Conv2dProblem& p, const Conv2dRequest& request)
+      : m(m_), elements((m_ + 2) * (m_ + 2)), tiles_h((p.oh() + m_ - 1) / m_),
+        tiles_w((p.ow() + m_ - 1) / m_), tiles(p.mb * tiles_h * tiles_w) {
+    const bool transform_named = request.kernel.compare(0, 9, "winograd_") == 0;
+    Isa cap = request.max_isa;
+    if (transform_named)
+      for (const WinogradKernel& row : winograd_kernels())
+        if (request.kernel == row.info.name) cap = lower_isa(cap, row.info.isa);
+    panels = plan_panels(gemm_registry(), p.oc, cap, transform_named ? "" : request.kernel);
+    if (panels.empty()) return;
+    transforms = pick_transforms(m, panels.front().kernel->isa,
+                                 transform_named ? request.kernel : std::string());
+    block(p, request.threads);
+  }
+
+  double weight_bytes(const Conv2dProblem& p) const {
+    return 4.0 * elements * static_cast<double>(p.ic) * static_cast<double>(padded_oc());
+  }
+  std::int64_t padded_oc() const {
+    std::int64_t columns = 0;
+    for (const WeightPanel& panel : panels) columns += panel.kernel->tile_cols;
+    return columns;
+  }
+  std::size_t workspace_bytes(int threads) const {
+    const std::int64_t floats =
+        shared ? v_floats + threads * m_floats : threads * (v_floats + m_floats);
+    return static_cast<std::size_t>(floats) * sizeof(float);
+  }
+
+ private:
+  // V and M of a block stay in cache; where the weights are too large for that, they are rather read
+  // once for all tiles, and M is kept small by chunks.
+  void block(const Conv2dProblem& p, int threads) {
+    const double budget = 1.5 * static_cast<double>(cpu().l2_bytes);
+    const bool large_weights = weight_bytes(p) > 2.0 * static_cast<double>(cpu().l2_bytes);
+    const double per_tile = 4.0 * elements * static_cast<double>(p.ic + padded_oc());
+    if (large_weights) {
+      tile_block = std::min(tiles, kMostTiles);
+      shared = true;
+      chunk_panels = 1;
+    } else {
+      chunk_panels = panels.size();
+      tile_block = std::max<std::int64_t>(12, static_cast<std::int64_t>(budget / per_tile));
+      const std::int64_t wanted = threads > 1 ? 4 * threads : 1;
+      tile_block = std::min(tile_block, std::max<std::int64_t>(12, (tiles + wanted - 1) / wanted));
+      tile_block = std::min({tile_block, tiles, kMostTiles});
+    }
+    const std::int64_t blocks = tiles ? (tiles + tile_block - 1) / tile_block : 0;
+    if (blocks) tile_block = (tiles + blocks - 1) / blocks;
+    v_row = odd_lines(p.ic);
+    v_element = odd_lines(tile_block * v_row);
+    v_floats = round_up(elements * v_element, 16);
+    std::int64_t widest = 0;
+    for (std::size_t i = 0; i < panels.size(); i += chunk_panels) {
+      std::int64_t columns = 0;
+      for (std::size_t j = i; j < std::min(panels.size(), i + chunk_panels); ++j)
+        columns += panels[j].kernel->tile_cols;
+      widest = std::max(widest, columns);
+    }
+    m_row = odd_lines(widest);
+    m_element = odd_lines(tile_block * m_row);
+    m_floats = round_up(elements * m_element, 16);
+  }
+};
+
+class WinogradConv final : public Conv2dImpl {
+ public:
+  WinogradConv(int m, const Conv2dProblem& p, const Conv2dRequest& request, const float* weight,
+               const float* bias)
+      : p_(p), activation_(request.activation), cap_(request.max_isa), threads_(request.threads),
+        s_(m, p, request),
+        weights_(m, s_.panels, s_.chunk_panels, p.ic, p.oc, weight, bias, request.threads),
+        zeros_(static_cast<std::size_t>(std::max<std::int64_t>(kWidestPanel, p.ic)) *
+               sizeof(float)) {
+    std::memset(zeros_.data(), 0, zeros_.bytes());
+  }
+
+  void run(const Conv2dRun& run) const override {
+    if (p_.dst_size() == 0) return;
+    const std::int64_t blocks = (s_.tiles + s_.tile_block - 1) / s_.tile_block;
+    float* workspace = static_cast<float*>(run.workspace);
+    const int threads = std::min(run.threads, threads_);
+    if (!s_.shared) {
+      parallel_for(blocks, threads, [&](std::int64_t block, int worker) {
+        float* v = workspace + worker * (s_.v_floats + s_.m_floats);
+        const std::int64_t tile0 = block * s_.tile_block;
+        const std::int64_t tile1 = std::min(s_.tiles, tile0 + s_.tile_block);
+        for (std::int64_t tile = tile0; tile < tile1; ++tile)
+          transform_input(run, tile, v + (tile - tile0) * s_.v_row);
+        for (const WinogradWeights::Chunk& chunk : weights_.chunks())
+          run_chunk(run, chunk, tile0, tile1, v, v + s_.v_floats);
+      });
+      return;
+    }
+    for (std::int64_t tile0 = 0; tile0 < s_.tiles; tile0 += s_.tile_block) {
+      const std::int64_t tile1 = std::min(s_.tiles, tile0 + s_.tile_block);
+      parallel_for(tile1 - tile0, threads, [&](std::int64_t tile, int) {
+        transform_input(run, tile0 + tile, workspace + tile * s_.v_row);
+      });
+      parallel_for(static_cast<std::int64_t>(weights_.chunks().size()), threads,
+                   [&](std::int64_t chunk, int worker) {
+                     run_chunk(run, weights_.chunks()[static_cast<std::size_t>(chunk)], tile0, tile1,
+                               workspace, workspace + s_.v_floats + worker * s_.m_floats);
+                   });
+    }
+  }
+
+  std::size_t workspace_bytes() const override { return s_.workspace_bytes(threads_); }
+  std::size_t packed_bytes() const override { return weights_.bytes() + zeros_.bytes(); }
+  std::string kernels() const override {
+    return std::string(s_.transforms->info.name) + "," + kernel_names(s_.panels);
+  }
+
+ private:
+  struct TilePlace {
+    std::int64_t image, y, x;  // first output
+  };
+  TilePlace place(std::int64_t tile) const {
+    const std::int64_t in_image = tile % (s_.tiles_h * s_.tiles_w);
+    return {tile / (s_.tiles_h * s_.tiles_w), in_image / s_.tiles_w * s_.m,
+            in_image % s_.tiles_w * s_.m};
+  }
+
+  void transform_input(const Conv2dRun& run, std::int64_t tile, float* v) const {
+    const TilePlace at = place(tile);
+    const int alpha = s_.m + 2;
+    const std::int64_t y0 = at.y - p_.pt, x0 = at.x - p_.pl;
+    const float* image = run.src + at.image * p_.ih * p_.iw * p_.ic;
+    WinogradInput in;
+    in.channels = p_.ic;
+    in.dst = v;
+    in.element_stride = s_.v_element;
+    in.pixel_stride = p_.ic;
+    in.row_stride = p_.iw * p_.ic;
+    const float* pixels[kMostElements];
+    if (y0 >= 0 && x0 >= 0 && y0 + alpha <= p_.ih && x0 + alpha <= p_.iw) {
+      in.src = image + y0 * in.row_stride + x0 * p_.ic;
+    } else {
+      for (int i = 0; i < alpha; ++i)
+        for (int j = 0; j < alpha; ++j) {
+          const std::int64_t y = y0 + i, x = x0 + j;
+          const bool inside = y >= 0 && y < p_.ih && x >= 0 && x < p_.iw;
+          pixels[i * alpha + j] =
+              inside ? image + y * in.row_stride + x * p_.ic : zeros_.floats();
+        }
+      in.pixels = pixels;
+    }
+    s_.transforms->transforms->input(in);
+  }
+
+  void run_chunk(const Conv2dRun& run, const WinogradWeights::Chunk& chunk, std::int64_t tile0,
+                 std::int64_t tile1, const float* v, float* products) const {
+    for (int e = 0; e < s_.elements; ++e)
+      multiply(chunk, e, tile1 - tile0, v + e * s_.v_element, products + e * s_.m_element);
+    for (std::int64_t tile = tile0; tile < tile1; ++tile)
+      transform_output(run, chunk, tile, products + (tile - tile0) * s_.m_row);
+  }
+
+  void multiply(const WinogradWeights::Chunk& chunk, int element, std::int64_t count,
+                const float* v, float* products) const {
+    const float* rows[kMostTiles];
+    for (std::int64_t i = 0; i < count; ++i) rows[i] = v + i * s_.v_row;
+    GemmTile tile;
+    tile.depth = p_.ic;
+    tile.panel = weights_.element(chunk, element);
+    tile.out.dst_stride = s_.m_row;
+    tile.out.bias = zeros_.floats();
+    for (std::size_t i = chunk.panel0; i < chunk.panel0 + chunk.panels; ++i) {
+      const WeightPanel& panel = weights_.panels()[i];
+      const GemmKernel& kernel = gemm_kernels()[panel.row];
+      const BalancedTiles tiles(count, kernel.info.tile_rows);
+      const float* next = tile.panel + p_.ic * kernel.info.tile_cols;
+      tile.out.columns = kernel.info.tile_cols;
+      tile.prefetch = next;
+      for (std::int64_t t = 0; t < tiles.count; ++t) {
+        const std::int64_t row = tiles.first_row(t);
+        tile.rows = rows + row;
+        tile.out.dst = products + row * s_.m_row + panel.offset;
+        kernel.by_height[tiles.height_of(t) - 1](tile);
+        tile.prefetch += p_.ic / 4 * 16;
+      }
+      tile.panel = next;
+    }
+  }
+
+  void transform_output(const Conv2dRun& run, const WinogradWeights::Chunk& chunk,
+                        std::int64_t tile, const float* products) const {
+    const TilePlace at = place(tile);
+    const std::int64_t oh = p_.oh(), ow = p_.ow();
+    const std::int64_t origin =
+        ((at.image * oh + at.y) * ow + at.x) * p_.oc + chunk.first_column;
+    WinogradOutput out;
+    out.src = products;
+    out.element_stride = s_.m_element;
+    out.dst = run.dst + origin;
+    out.residual = run.residual ? run.residual + origin : nullptr;
+    out.row_stride = ow * p_.oc;
+    out.pixel_stride = p_.oc;
+    out.rows = static_cast<int>(std::min<std::int64_t>(s_.m, oh - at.y));
+    out.cols = static_cast<int>(std::min<std::int64_t>(s_.m, ow - at.x));
+    out.channels = chunk.columns;
+    out.bias = weights_.bias(chunk.first_column);
+    out.lo = activation_.is_clamp() ? activation_.lo() : Activation().lo();
+    out.hi = activation_.is_clamp() ? activation_.hi() : Activation().hi();
+    s_.transforms->transforms->output(out);
+    if (activation_.is_clamp()) return;
+    for (int i = 0; i < out.rows; ++i)
+      activate_rows(activation_, cap_, out.dst + i * out.row_stride, out.cols, out.channels, p_.oc);
+  }
+
+  Conv2dProblem p_;
+  Activation activation_;
+  Isa cap_;
+  int threads_;
+  WinogradShape s_;
+  WinogradWeights weights_;
+  AlignedBuffer zeros_;  // a pixel outside the image; the bias of the products
+};
+
+std::string pair_text(std::int64_t h, std::int64_t w) {
+  return std::to_string(h) + "x" + std::to_string(w);
+}
+
+Verdict consider_winograd(int m, const Conv2dProblem& p, const Conv2dRequest& request) {
+  if (p.kh != 3 || p.kw != 3) return refuse("the kernel is " + pair_text(p.kh, p.kw) + ", not 3x3");
+  if (p.sh != 1 || p.sw != 1) return refuse("the stride is " + pair_text(p.sh, p.sw) + ", not 1");
+  if (p.dh != 1 || p.dw != 1) return refuse("the dilation is " + pair_text(p.dh, p.dw) + ", not 1");
+  if (p.g != 1) return refuse("the convolution has " + std::to_string(p.g) + " groups, not one");
+  if (p.ic == 0 || p.oc == 0) return refuse("there are no channels");
+  if (request.accuracy == Accuracy::exact)
+    return refuse("accuracy is exact, and transforms round differently");
+  const WinogradShape s(m, p, request);
+  if (!s.transforms)
+    return refuse("kernel '" + request.kernel + "' is no gemm or winograd_f" + std::to_string(m) +
+                  " row that " + isa_name(request.max_isa) + " allows");
+  Verdict verdict{true, "", 0.0, s.workspace_bytes(request.threads)};
+  const double blocks = std::ceil(static_cast<double>(s.tiles) / static_cast<double>(s.tile_block));
+  verdict.cost = blocks * s.elements * gemm_cycles(s.panels, s.tile_block, p.ic);
+  const double vectors = static_cast<double>(s.tiles) * static_cast<double>(p.ic + p.oc) / 16.0;
+  verdict.cost += vectors * s.elements * 2.0;
+  verdict.cost += blocks * s.weight_bytes(p) / (s.weight_bytes(p) > 3e7 ? 10.0 : 28.0);
+  return verdict;
+}
+
+}  // namespace
+
+#define PYCONV_WINOGRAD(name, m)                                                             \
+  Verdict consider_##name(const Conv2dProblem& p, const Conv2dRequest& request) {            \
+    return consider_winograd(m, p, request);                                                 \
+  }                                                                                          \
+  std::unique_ptr<Conv2dImpl> make_##name(const Conv2dProblem& p, const Conv2dRequest& request, \
+                                          const float* weight, const float* bias) {          \
+    return std::make_unique<WinogradConv>(m, p, request, weight, bias);                      \
+  }
+PYCONV_WINOGRAD(winograd_f2, 2)
+PYCONV_WINOGRAD(winograd_f4, 4)
+PYCONV_WINOGRAD(winograd_f6, 6)
+#undef PYCONV_WINOGRAD
+
+}  // namespace pyconv

@@ -1,0 +1,114 @@
+#include "ops/conv2d/winograd_weights.h"
+
+#include <algorithm>
+
+#include "base/thread_pool.h"
+#include "kernels/winograd/winograd.h"
+
+namespace pyconv {
+
+namespace {
+
+constexpr int kWidest = 64;  // columns transformed at once: one panel
+constexpr int kMostElements = 64;
+constexpr std::int64_t kChannelBlock = 32;
+
+// G of F(m, 3) as the scales of its rows: the outer ones, and the one of each pair.
+struct FilterTransform {
+  int pairs;
+  double first, point[3], scale[3];
+
+  explicit FilterTransform(int m) : pairs(m / 2), first(1.0), point(), scale() {
+    const float* points = kWinogradPoints[pairs - 1];
+    for (int i = 0; i < pairs; ++i) {
+      point[i] = points[i];
+      first /= -point[i] * point[i];
+      scale[i] = 2.0 * point[i] * point[i];
+    }
+    for (int i = 0; i < pairs; ++i) {
+      for (int j = 0; j < pairs; ++j)
+        if (j != i) scale[i] *= point[i] * point[i] - point[j] * point[j];
+      scale[i] = 1.0 / scale[i];
+    }
+  }
+
+  // out[k] = (G g)[k] for `columns` filters side by side; k lies `out_stride` doubles apart.
+  void apply(const double* g, std::int64_t g_stride, double* out, std::int64_t out_stride,
+             int columns) const {
+    const double *g0 = g, *g1 = g + g_stride, *g2 = g + 2 * g_stride;
+    double* last = out + (2 * pairs + 1) * out_stride;
+    for (int n = 0; n < columns; ++n) {
+      out[n] = g0[n] * first;
+      last[n] = g2[n];
+    }
+    for (int i = 0; i < pairs; ++i) {
+      const double p = point[i], square = p * p, s = scale[i];
+      double* plus = out + (1 + 2 * i) * out_stride;
+      double* minus = plus + out_stride;
+      for (int n = 0; n < columns; ++n) {
+        const double even = g0[n] + square * g2[n], odd = p * g1[n];
+        plus[n] = (even + odd) * s;
+        minus[n] = (even - odd) * s;
+      }
+    }
+  }
+};
+
+}  // namespace
+
+WinogradWeights::WinogradWeights(int m, std::vector<WeightPanel> panels, std::size_t chunk_panels,
+                                 std::int64_t channels, std::int64_t oc, const float* weight,
+                                 const float* bias, int threads)
+    : panels_(std::move(panels)), channels_(channels) {
+  const std::int64_t elements = (m + 2) * (m + 2);
+  std::int64_t floats = 0, columns = 0;
+  for (std::size_t i = 0; i < panels_.size(); i += chunk_panels) {
+    Chunk chunk;
+    chunk.panel0 = i;
+    chunk.panels = std::min(chunk_panels, panels_.size() - i);
+    chunk.first_column = panels_[i].first_column;
+    chunk.offset = floats;
+    for (std::size_t j = i; j < i + chunk.panels; ++j) {
+      panels_[j].offset = chunk.padded_columns;
+      chunk.padded_columns += panels_[j].kernel->tile_cols;
+      chunk.columns += panels_[j].columns;
+    }
+    floats += elements * channels * chunk.padded_columns;
+    columns += chunk.padded_columns;
+    chunks_.push_back(chunk);
+  }
+  const std::int64_t padded = (columns + kWinogradPad - 1) / kWinogradPad * kWinogradPad;
+  data_ = AlignedBuffer(static_cast<std::size_t>(floats) * sizeof(float));
+  bias_ = AlignedBuffer(static_cast<std::size_t>(padded) * sizeof(float));
+  for (std::int64_t n = 0; n < padded; ++n) bias_.floats()[n] = bias && n < oc ? bias[n] : 0.0f;
+  const std::int64_t blocks = (channels + kChannelBlock - 1) / kChannelBlock;
+  parallel_for(static_cast<std::int64_t>(panels_.size()) * blocks, threads,
+               [&](std::int64_t index, int) {
+                 const std::size_t at = static_cast<std::size_t>(index / blocks);
+                 const std::int64_t c0 = index % blocks * kChannelBlock;
+                 pack(m, chunks_[at / chunk_panels], panels_[at], c0,
+                      std::min(channels, c0 + kChannelBlock), oc, weight);
+               });
+}
+
+void WinogradWeights::pack(int m, const Chunk& chunk, const WeightPanel& panel, std::int64_t c0,
+                           std::int64_t c1, std::int64_t oc, const float* weight) {
+  const FilterTransform transform(m);
+  const int alpha = m + 2, nr = panel.kernel->tile_cols;
+  double g[9][kWidest], half[3][8][kWidest], u[kMostElements][kWidest];
+  for (std::int64_t c = c0; c < c1; ++c) {
+    for (int n = 0; n < nr; ++n) {
+      const std::int64_t column = panel.first_column + n;
+      const float* filter = weight + (column * channels_ + c) * 9;
+      for (int t = 0; t < 9; ++t) g[t][n] = column < oc ? static_cast<double>(filter[t]) : 0.0;
+    }
+    for (int s = 0; s < 3; ++s) transform.apply(g[s], 3 * kWidest, half[s][0], kWidest, nr);
+    for (int i = 0; i < alpha; ++i)
+      transform.apply(half[0][i], 8 * kWidest, u[i * alpha], kWidest, nr);
+    float* out = data_.floats() + chunk.offset + panel.offset * channels_ + c * nr;
+    for (int e = 0; e < alpha * alpha; ++e, out += channels_ * chunk.padded_columns)
+      for (int n = 0; n < nr; ++n) out[n] = static_cast<float>(u[e][n]);
+  }
+}
+
+}  // namespace pyconv

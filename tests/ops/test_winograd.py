@@ -1,0 +1,158 @@
+"""Winograd: every row and tile size around the tile, within the derived bound, between guard pages."""
+
+from __future__ import annotations
+
+import pytest
+
+pyconv = pytest.importorskip("pyconv")
+
+import numpy as np  # noqa: E402
+
+import reference  # noqa: E402
+from support import conv as run  # noqa: E402
+from support import winograd  # noqa: E402
+from support.arrays import assert_same_bits, integers, reals  # noqa: E402
+from support.problems import Conv, seeded  # noqa: E402
+
+ROWS = [k for k in pyconv.kernels() if k.family == "winograd"]
+# Largest error over largest output, unit variance in and out (measured: 3e-7..6e-7, 1.6e-6..3.6e-6,
+# 7e-6..2e-5 for 64 to 512 channels).
+ACCURACY = {"winograd_f2": 1e-6, "winograd_f4": 1.4e-5, "winograd_f6": 1.9e-5}
+
+
+def conv3x3(ic, oc, ih, iw, padding=(1, 1, 1, 1), mb=1):
+    return Conv(mb=mb, ic=ic, oc=oc, ih=ih, iw=iw, kh=3, kw=3, padding=padding)
+
+
+def problems(m):
+    """Around the tile in both directions, around the vectors in channels, any padding."""
+    channels = [(1, 1), (3, 5), (4, 16), (5, 17), (8, 3), (15, 33), (16, 64), (17, 70), (33, 15), (2, 130)]
+    sizes = [1, 2, m - 1, m, m + 1, m + 2, m + 3, 2 * m, 2 * m + 1, 3 * m + 2]
+    for i, (ic, oc) in enumerate(channels):
+        yield conv3x3(ic, oc, sizes[i], sizes[-1 - i])
+    yield conv3x3(5, 7, m + 2, 2 * m + 2, padding=(0, 0, 0, 0))
+    yield conv3x3(5, 7, 3, 3, padding=(0, 0, 0, 0))
+    yield conv3x3(3, 9, 2, 5, padding=(0, 3, 2, 9))
+    yield conv3x3(17, 19, 7, 7, mb=3)
+    yield conv3x3(4, 4, 5, 5, mb=0)
+
+
+@pytest.mark.parametrize("m", winograd.POINTS)
+def test_matrices_convolve(m):
+    """The test's own transforms are right, else the bound means nothing."""
+    conv = conv3x3(3, 2, 2 * m + 1, m + 3, padding=(0, 1, 2, 0))
+    x, weight, _ = conv.arrays(seeded(conv), reals)
+    want = reference.conv2d(x, weight, **conv.options)
+    np.testing.assert_allclose(winograd.transform(m, x, weight, conv.padding), want, atol=1e-11)
+
+
+@pytest.mark.parametrize("where", ["end", "begin"])
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_row_around_its_tile(row, where):
+    if not row.available:
+        pytest.skip(f"this CPU or PYCONV_MAX_ISA does not allow {row.isa}")
+    name = row.name[: len("winograd_f2")]
+    for conv in problems(row.tile[0]):
+        arrays = conv.arrays(seeded(conv), reals)
+        options = {"algorithm": name, "kernel": row.name, "where": where}
+        for operands in (arrays, (*arrays[:2], None)):
+            got = run.run_plan(conv, *operands, **options)
+            run.check_bounded(conv, operands, got, row.name, algorithm=name)
+
+
+@pytest.mark.parametrize("row", [r for r in ROWS if r.tile[0] == 2], ids=lambda row: row.name)
+def test_f2_is_exact_on_small_integers(row):
+    """Its transforms add, subtract and halve only."""
+    if not row.available:
+        pytest.skip(f"this CPU or PYCONV_MAX_ISA does not allow {row.isa}")
+    for conv in problems(2):
+        arrays = conv.arrays(seeded(conv), integers)
+        got = run.run_plan(conv, *arrays, algorithm="winograd_f2", kernel=row.name)
+        run.check_exact(conv, arrays, got, row.name)
+
+
+@pytest.mark.parametrize("name", winograd.TILES)
+def test_same_bits_on_every_instruction_set_and_thread_count(name):
+    for conv in (conv3x3(19, 37, 11, 13, mb=2), conv3x3(70, 150, 9, 6), conv3x3(200, 140, 5, 5)):
+        arrays = conv.arrays(seeded(conv), reals)
+        want = run.run_plan(conv, *arrays, algorithm=name, max_isa="scalar", threads=1)
+        for isa in run.ISAS:
+            for threads in (1, 2, 5):
+                for layout in ("nchw", "nhwc"):
+                    got = run.run_plan(conv, *arrays, algorithm=name, max_isa=isa, threads=threads,
+                                       layout=layout)  # fmt: skip
+                    assert_same_bits(got, want, f"{name} {isa} {threads} {layout}")
+
+
+@pytest.mark.parametrize("name", winograd.TILES)
+def test_batch_does_not_change_bits(name):
+    conv = conv3x3(9, 20, 7, 10, mb=3)
+    x, weight, bias = conv.arrays(seeded(conv), reals)
+    together = run.run_plan(conv, x, weight, bias, algorithm=name)
+    one = conv3x3(9, 20, 7, 10)
+    for i in range(3):
+        alone = run.run_plan(one, x[i : i + 1], weight, bias, algorithm=name)
+        assert_same_bits(alone, together[i : i + 1], name)
+
+
+@pytest.mark.parametrize("name", winograd.TILES)
+def test_clamps_are_folded_in(name):
+    conv = conv3x3(6, 21, 9, 8)
+    arrays = conv.arrays(seeded(conv), integers)
+    plain = run.run_plan(conv, *arrays, algorithm=name)
+    for activation, want in (("relu", np.maximum(plain, 0)), ("relu6", np.clip(plain, 0, 6))):
+        got = run.run_plan(conv, *arrays, algorithm=name, activation=activation)
+        assert_same_bits(got + np.float32(0), want + np.float32(0), f"{name} {activation}")
+
+
+@pytest.mark.parametrize("name", winograd.TILES)
+def test_nan_and_infinity_reach_their_outputs(name):
+    conv = conv3x3(3, 4, 20, 20)
+    x, weight, bias = conv.arrays(seeded(conv), reals)
+    weight[weight == 0] = 1
+    for value, activation in ((np.nan, "relu"), (np.inf, None)):
+        x[0, 1, 10, 9] = value
+        got = run.run_plan(conv, x, weight, bias, algorithm=name, activation=activation)
+        assert not np.isfinite(got[0, :, 9:12, 8:11]).any()
+        assert np.isfinite(got[0, :, :3, :]).all()
+
+
+@pytest.mark.parametrize("name", winograd.TILES)
+def test_accuracy_of_a_layer(name):
+    rng = np.random.default_rng(7)
+    conv = conv3x3(128, 64, 24, 24)
+    x = rng.standard_normal(conv.x_shape).astype(np.float32)
+    weight = (rng.standard_normal(conv.weight_shape) / np.sqrt(conv.terms)).astype(np.float32)
+    want = reference.conv2d(x, weight, **conv.options)
+    got = run.run_plan(conv, x, weight, None, algorithm=name)
+    assert np.abs(got - want).max() <= ACCURACY[name] * np.abs(want).max()
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        ({"kh": 5, "ih": 9}, "the kernel is 5x3, not 3x3"),
+        ({"stride": (2, 1)}, "the stride is 2x1, not 1"),
+        ({"dilation": (1, 2), "iw": 9}, "the dilation is 1x2, not 1"),
+        ({"g": 2}, "the convolution has 2 groups, not one"),
+    ],
+)
+def test_refusals(change, reason):
+    conv = Conv(**{"ic": 4, "oc": 4, "ih": 6, "iw": 6, "kh": 3, "kw": 3, **change})
+    said = {e.name: e.reason for e in run.entries(conv)}
+    assert [said[name] for name in winograd.TILES] == [reason] * 3
+
+
+def test_exact_mode_refuses():
+    said = {e.name: e.reason for e in run.entries(conv3x3(8, 8, 8, 8), accuracy="exact")}
+    for name in winograd.TILES:
+        assert said[name] == "accuracy is exact, and transforms round differently"
+
+
+def test_workspace_is_stated_beforehand():
+    conv = conv3x3(64, 64, 30, 30)
+    _, weight, _ = conv.arrays(seeded(conv), reals)
+    stated = {e.name: e.workspace_bytes for e in run.entries(conv, threads=1, layout="nhwc")}
+    for name in winograd.TILES:
+        plan = pyconv.Conv2dPlan(run.problem(conv), weight, algorithm=name, threads=1, layout="nhwc")
+        assert plan.workspace_bytes == stated[name] > 0
