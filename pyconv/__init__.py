@@ -13,6 +13,19 @@ except ImportError as error:  # the source tree, or a build without a compiler
 
 from pyconv._core import Conv2dProblem
 from pyconv.config import Kernel, kernels, show_config
+from pyconv.ops.activation import (
+    elu,
+    gelu,
+    hard_sigmoid,
+    hard_swish,
+    leaky_relu,
+    prelu,
+    relu,
+    relu6,
+    sigmoid,
+    silu,
+    tanh,
+)
 from pyconv.ops.conv import (
     AlgorithmEntry,
     Conv2dPlan,
@@ -32,9 +45,20 @@ __all__ = [
     "algorithms",
     "conv2d",
     "depthwise_conv2d",
+    "elu",
+    "gelu",
+    "hard_sigmoid",
+    "hard_swish",
     "kernels",
+    "leaky_relu",
     "nchw_to_nhwc",
     "nhwc_to_nchw",
+    "prelu",
     "problem_from_shapes",
+    "relu",
+    "relu6",
     "show_config",
+    "sigmoid",
+    "silu",
+    "tanh",
 ]

@@ -57,6 +57,28 @@ def algorithms(
     /,
 ) -> list[_Verdict]: ...
 
+def activate(
+    x: _Array,
+    name: str,
+    alpha: float,
+    out: _Array | None,
+    threads: int | None,
+    max_isa: str | None,
+    /,
+) -> _Array: ...
+def eltwise_kernel(
+    row: str, src: _Array, p: _Array, q: _Array, out: _Array | None, /
+) -> _Array: ...
+def prelu(
+    x: _Array,
+    weight: _Array,
+    layout: str,
+    out: _Array | None,
+    threads: int | None,
+    max_isa: str | None,
+    /,
+) -> _Array: ...
+
 class Conv2dProblem:
     def __init__(self, text: str) -> None: ...
     @staticmethod

@@ -62,6 +62,8 @@ FloatArray checked_output(py::handle out, const std::int64_t* shape, std::size_t
                           shape_text(array));
   if (!(array.flags() & py::array::c_style))
     throw InvalidArgument("out: expected a C-contiguous array, got one with strides");
+  if (reinterpret_cast<std::uintptr_t>(array.data()) % sizeof(float) != 0)
+    throw InvalidArgument("out: expected an array aligned to its floats, got a misaligned one");
   if (!array.writeable()) throw InvalidArgument("out: expected a writeable array, got a read-only one");
   if (!is_aligned(array))
     throw InvalidArgument("out: expected an array aligned to 4 bytes, got one that is not");
@@ -100,6 +102,26 @@ FloatArray float_output(py::handle out, std::initializer_list<std::int64_t> shap
 FloatArray float_output(py::handle out, const std::vector<std::int64_t>& shape,
                         const std::vector<const FloatArray*>& inputs) {
   return checked_output(out, shape.data(), shape.size(), inputs.data(), inputs.size());
+}
+
+FloatArray float_output_like(py::handle out, const FloatArray& like,
+                             std::initializer_list<const FloatArray*> other_inputs) {
+  const std::vector<std::int64_t> shape(like.array.shape(), like.array.shape() + like.rank());
+  FloatArray result =
+      checked_output(out, shape.data(), shape.size(), other_inputs.begin(), other_inputs.size());
+  if (result.data() != like.data() && overlaps(result, like))
+    throw InvalidArgument(
+        "out: expected the input itself or memory of its own, got an array that overlaps an input");
+  return result;
+}
+
+double parse_number(py::handle object, const char* name) {
+  const double value = PyFloat_AsDouble(object.ptr());
+  if (value == -1.0 && PyErr_Occurred()) {
+    PyErr_Clear();
+    throw py::type_error(std::string(name) + ": expected a number, got " + type_name(object));
+  }
+  return value;
 }
 
 std::int64_t parse_int(py::handle object, const char* name) {

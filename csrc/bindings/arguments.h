@@ -42,8 +42,13 @@ FloatArray float_output(py::handle out, std::initializer_list<std::int64_t> shap
                         std::initializer_list<const FloatArray*> inputs);
 FloatArray float_output(py::handle out, const std::vector<std::int64_t>& shape,
                         const std::vector<const FloatArray*>& inputs);
+// Likewise with the shape of `like`, an input whose own memory `out` may be.
+FloatArray float_output_like(py::handle out, const FloatArray& like,
+                             std::initializer_list<const FloatArray*> other_inputs = {});
 
 std::int64_t parse_int(py::handle object, const char* name);
+// Any Python real number.
+double parse_number(py::handle object, const char* name);
 // An int, or a sequence of two.
 void parse_pair(py::handle object, const char* name, std::int64_t* h, std::int64_t* w);
 Layout parse_layout(py::handle object);

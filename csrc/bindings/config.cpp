@@ -4,6 +4,7 @@
 #include "bindings/arguments.h"
 #include "kernels/depthwise/depthwise.h"
 #include "kernels/direct/direct.h"
+#include "kernels/eltwise/eltwise.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/planar/planar.h"
 #include "kernels/reference/reference.h"
@@ -36,6 +37,7 @@ py::list kernels() {
   append(list, registry_of(winograd_kernels()));
   append(list, registry_of(reference_kernels()));
   append(list, registry_of(transpose_kernels()));
+  append(list, registry_of(eltwise_kernels()));
   return list;
 }
 

@@ -9,6 +9,7 @@ namespace pyconv {
 void register_config(py::module_& m);
 void register_conv(py::module_& m);
 void register_layout(py::module_& m);
+void register_eltwise(py::module_& m);
 void register_probe(py::module_& m);
 }  // namespace pyconv
 
@@ -25,5 +26,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   pyconv::register_config(m);
   pyconv::register_conv(m);
   pyconv::register_layout(m);
+  pyconv::register_eltwise(m);
   pyconv::register_probe(m);
 }

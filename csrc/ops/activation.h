@@ -3,9 +3,13 @@
 #include <cstdint>
 
 #include "base/cpu.h"
+#include "kernels/eltwise/eltwise.h"
 #include "ops/types.h"
 
 namespace pyconv {
+
+// The elementwise kernel of an activation; its parameter p is alpha. `none` has no kernel.
+EltwiseOp activation_op(ActivationKind kind);
 
 // data[r * stride + c] = f(data[r * stride + c]) for r < rows, c < cols. The same bits as the
 // activation run as an operator of its own, on every ISA.

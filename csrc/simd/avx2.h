@@ -75,6 +75,13 @@ PYCONV_INLINE vf round_even(vf v) {
 }
 PYCONV_INLINE vi to_int(vf v) { return _mm256_cvttps_epi32(v); }
 PYCONV_INLINE vf to_float(vi v) { return _mm256_cvtepi32_ps(v); }
+// Adding 1.5 * 2^23 leaves n in the low bits. The first product is exact, the second rounds.
+PYCONV_INLINE vf scale2(vf v, vf n) {
+  const vi k = isub(bits(add(n, set1(12582912.0f))), iset1(0x4b400000));
+  const vi half = isar<1>(k), bias = iset1(127);
+  const vf first = from_bits(ishl<23>(iadd(half, bias)));
+  return mul(mul(v, first), from_bits(ishl<23>(iadd(isub(k, half), bias))));
+}
 PYCONV_INLINE vf permute(vf v, vi idx) { return _mm256_permutevar8x32_ps(v, idx); }
 
 }  // namespace

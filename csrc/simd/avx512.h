@@ -71,6 +71,7 @@ PYCONV_INLINE vf round_even(vf v) {
 }
 PYCONV_INLINE vi to_int(vf v) { return _mm512_cvttps_epi32(v); }
 PYCONV_INLINE vf to_float(vi v) { return _mm512_cvtepi32_ps(v); }
+PYCONV_INLINE vf scale2(vf v, vf n) { return _mm512_scalef_ps(v, n); }
 PYCONV_INLINE vf permute(vf v, vi idx) { return _mm512_permutexvar_ps(idx, v); }
 
 }  // namespace

@@ -80,6 +80,13 @@ PYCONV_INLINE vf neg(vf a) { return vnegq_f32(a); }
 PYCONV_INLINE vf round_even(vf v) { return vrndnq_f32(v); }
 PYCONV_INLINE vi to_int(vf v) { return vcvtq_s32_f32(v); }
 PYCONV_INLINE vf to_float(vi v) { return vcvtq_f32_s32(v); }
+// Adding 1.5 * 2^23 leaves n in the low bits. The first product is exact, the second rounds.
+PYCONV_INLINE vf scale2(vf v, vf n) {
+  const vi k = isub(bits(add(n, set1(12582912.0f))), iset1(0x4b400000));
+  const vi half = isar<1>(k), bias = iset1(127);
+  const vf first = from_bits(ishl<23>(iadd(half, bias)));
+  return mul(mul(v, first), from_bits(ishl<23>(iadd(isub(k, half), bias))));
+}
 PYCONV_INLINE vf permute(vf v, vi idx) {
   float f[4];
   std::int32_t k[4];

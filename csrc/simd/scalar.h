@@ -153,6 +153,13 @@ PYCONV_INLINE vf to_float(vi v) {
   PYCONV_EACH r.f[i] = static_cast<float>(v.k[i]);
   return r;
 }
+// Adding 1.5 * 2^23 leaves n in the low bits. The first product is exact, the second rounds.
+PYCONV_INLINE vf scale2(vf v, vf n) {
+  const vi k = isub(bits(add(n, set1(12582912.0f))), iset1(0x4b400000));
+  const vi half = isar<1>(k), bias = iset1(127);
+  const vf first = from_bits(ishl<23>(iadd(half, bias)));
+  return mul(mul(v, first), from_bits(ishl<23>(iadd(isub(k, half), bias))));
+}
 PYCONV_INLINE vf permute(vf v, vi idx) {
   vf r;
   PYCONV_EACH r.f[i] = v.f[idx.k[i]];

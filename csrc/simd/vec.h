@@ -23,6 +23,8 @@
 //   iset1(k) iadd isub ishl<k> ishr<k> (logical) isar<k>
 //   round_even(v)            to integral value, ties to even
 //   to_int(v) to_float(i)    to_int truncates; defined for |v| < 2^31
+//   scale2(v, n)             v * 2^n rounded once; n integral, |n| <= 192; n is 0 or |v| in
+//                            [2^-30, 2^30]; NaN where v or n is
 //   iload(p)                 VL int32
 //   permute(v, idx)          lane i takes v[idx[i]], idx in [0, VL)
 //

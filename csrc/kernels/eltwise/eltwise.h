@@ -1,0 +1,60 @@
+// Elementwise kernels: dst[i] = f(src[i]; p, q) for i < n, with 0, 1 or 2 parameters that are one
+// number each (uniform) or one per element (per_element: p[i], q[i]).
+//
+//   relu              x < 0 ? +0 : x
+//   relu6             that, then x > 6 ? 6 : x
+//   leaky_relu p      x < 0 ? x p : x                     (prelu: p per channel)
+//   elu p             x < 0 ? p (e^x - 1) : x
+//   sigmoid           1 / (1 + e^-x)
+//   hard_sigmoid      clamp(x + 3, 0, 6) / 6, divided with one rounding
+//   silu              x sigmoid(x)
+//   hard_swish        max(x, -3) hard_sigmoid(x)
+//   tanh              (1 - e^-2|x|) / (1 + e^-2|x|) with the sign of x
+//   gelu              x Phi(x), Phi the normal distribution function
+//   gelu_tanh         x sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3)
+//   exp
+//   add p, mul p      x + p, x p
+//   affine p q        fma(x, p, q)
+//
+// An element's result depends on its operands alone: not on its position, on n, on the ISA. NaN
+// passes through all of them. src and dst are the same or do not overlap, p and q do not overlap
+// dst (p of add and mul may be dst). Nothing is touched beyond n elements.
+#pragma once
+#include <cstdint>
+
+#include "kernels/registry.h"
+
+namespace pyconv {
+
+struct EltwiseArgs {
+  const float* src = nullptr;
+  float* dst = nullptr;
+  std::int64_t n = 0;
+  const float* p = nullptr;  // one float or n
+  const float* q = nullptr;
+};
+using EltwiseFn = void (*)(const EltwiseArgs&);
+
+struct EltwiseFns {
+  EltwiseFn uniform;
+  EltwiseFn per_element;  // null where the function has no parameters
+};
+
+enum class EltwiseOp : int {
+#define PYCONV_ELTWISE_KERNEL(op, functor, parameters) op,
+#include "kernels/eltwise/eltwise_kernels.inc"
+#undef PYCONV_ELTWISE_KERNEL
+};
+
+// The fastest row for `op` that `cap` allows.
+const EltwiseFns& eltwise_fns(EltwiseOp op, Isa cap);
+
+struct EltwiseKernel {
+  KernelInfo info;  // names such as silu_f32_avx512
+  const EltwiseFns* fns;
+};
+
+// One row for each op and ISA of this build.
+const std::vector<EltwiseKernel>& eltwise_kernels();
+
+}  // namespace pyconv

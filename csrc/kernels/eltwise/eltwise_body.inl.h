@@ -1,0 +1,204 @@
+// Generic body of the elementwise kernels; contract in eltwise.h. Included inside a target region
+// after simd/<isa>.h and math.inl.h. A functor maps a vector of x (and of p and q) to a vector of y;
+// kUnroll vectors are in flight at once where memory is the bound.
+namespace pyconv {
+namespace PYCONV_ISA_NS {
+namespace {
+
+struct Relu {
+  static constexpr int kUnroll = 4;
+  static PYCONV_INLINE vf apply(vf x, vf, vf) { return max(zero(), x); }
+};
+
+struct Relu6 {
+  static constexpr int kUnroll = 4;
+  static PYCONV_INLINE vf apply(vf x, vf, vf) { return clamp(x, 0.0f, 6.0f); }
+};
+
+struct LeakyRelu {
+  static constexpr int kUnroll = 4;
+  static PYCONV_INLINE vf apply(vf x, vf p, vf) { return select(lt(x, zero()), mul(x, p), x); }
+};
+
+struct Elu {
+  static constexpr int kUnroll = 1;
+  static PYCONV_INLINE vf apply(vf x, vf p, vf) {
+    const vf negative = expm1_negative(clamp(x, -20.0f, 0.0f));
+    return select(lt(x, zero()), mul(p, negative), x);
+  }
+};
+
+struct Sigmoid {
+  static constexpr int kUnroll = 1;
+  static PYCONV_INLINE vf apply(vf x, vf, vf) {
+    const ScaledExp t = exp_scaled(max(set1(-120.0f), neg(abs(x))));
+    return times_logistic(set1(1.0f), t, lt(x, zero()));
+  }
+};
+
+struct Silu {
+  static constexpr int kUnroll = 1;
+  static PYCONV_INLINE vf apply(vf x, vf, vf) {
+    const ScaledExp t = exp_scaled(max(set1(-120.0f), neg(abs(x))));
+    return times_logistic(max(set1(-120.0f), x), t, lt(x, zero()));
+  }
+};
+
+// Markstein: a quotient by the rounded reciprocal, corrected by its remainder, is rounded once.
+struct HardSigmoid {
+  static constexpr int kUnroll = 2;
+  static PYCONV_INLINE vf apply(vf x, vf, vf) {
+    const vf y = clamp(add(x, set1(3.0f)), 0.0f, 6.0f), sixth = set1(1.0f / 6.0f);
+    const vf quotient = mul(y, sixth);
+    return fma(fma(quotient, set1(-6.0f), y), sixth, quotient);
+  }
+};
+
+struct HardSwish {
+  static constexpr int kUnroll = 2;
+  static PYCONV_INLINE vf apply(vf x, vf p, vf q) {
+    return mul(max(set1(-3.0f), x), HardSigmoid::apply(x, p, q));
+  }
+};
+
+struct Tanh {
+  static constexpr int kUnroll = 1;
+  static PYCONV_INLINE vf apply(vf x, vf, vf) {
+    const vf a = min(set1(10.0f), abs(x));
+    const vf e = expm1_negative(mul(a, set1(-2.0f)));
+    const vi sign = and_(bits(x), iset1(static_cast<int>(0x80000000u)));
+    return from_bits(or_(bits(abs(div(e, add(set1(2.0f), e)))), sign));
+  }
+};
+
+// max(x, -0) - |x| Phi(-|x|), where Phi(-a) = e^(-a^2/2) times a slow function. a^2 is taken in two
+// parts, else its rounding would be magnified by the exponential.
+struct Gelu {
+  static constexpr int kUnroll = 1;
+  static PYCONV_INLINE vf apply(vf x, vf, vf) {
+    const vf a = min(set1(14.5f), abs(x)), minus_half = set1(-0.5f);
+    const vf square = mul(a, a), square_lo = fma(a, a, neg(square));
+    const ScaledExp e = exp_scaled(mul(square, minus_half), mul(square_lo, minus_half));
+    const vf tail = mul(mul(a, e.m), normal_tail_scaled(a));
+    return sub(max(set1(-0.0f), x), scale2(tail, e.n));
+  }
+};
+
+// 2u = a (c0 + c1 a^2) in two parts, for the same reason. c0_hi has 21 bits, which makes
+// c0_hi - sum exact.
+struct GeluTanh {
+  static constexpr int kUnroll = 1;
+  static PYCONV_INLINE vf apply(vf x, vf, vf) {
+    constexpr float c0_hi = 0x1.98845p+0f, c0_lo = 0x1.9ea1b2p-23f;
+    constexpr float c1_hi = 0x1.2444f2p-4f, c1_lo = 0x1.49b09p-29f;
+    const vf a = min(set1(11.0f), abs(x));
+    const vf square = mul(a, a), square_lo = fma(a, a, neg(square));
+    const vf sum = fma(square, set1(c1_hi), set1(c0_hi));
+    vf sum_lo = fma(square, set1(c1_hi), sub(set1(c0_hi), sum));
+    sum_lo = add(sum_lo, fma(square, set1(c1_lo), set1(c0_lo)));
+    sum_lo = fma(square_lo, set1(c1_hi), sum_lo);
+    const vf v = mul(a, sum), v_lo = fma(a, sum_lo, fma(a, sum, neg(v)));
+    const ScaledExp t = exp_scaled(neg(v), neg(v_lo));
+    return times_logistic(max(set1(-11.0f), x), t, lt(x, zero()));
+  }
+};
+
+struct Exp {
+  static constexpr int kUnroll = 1;
+  static PYCONV_INLINE vf apply(vf x, vf, vf) { return exp(x); }
+};
+
+struct Add {
+  static constexpr int kUnroll = 4;
+  static PYCONV_INLINE vf apply(vf x, vf p, vf) { return add(x, p); }
+};
+
+struct Mul {
+  static constexpr int kUnroll = 4;
+  static PYCONV_INLINE vf apply(vf x, vf p, vf) { return mul(x, p); }
+};
+
+struct Affine {
+  static constexpr int kUnroll = 4;
+  static PYCONV_INLINE vf apply(vf x, vf p, vf q) { return fma(x, p, q); }
+};
+
+// Parameters as the loop sees them; what a function does not use is never loaded.
+template <bool kUsesQ>
+struct UniformParams {
+  vf p, q;
+  explicit PYCONV_INLINE UniformParams(const EltwiseArgs& args)
+      : p(broadcast(args.p)), q(kUsesQ ? broadcast(args.q) : zero()) {}
+  PYCONV_INLINE vf p_at(std::int64_t) const { return p; }
+  PYCONV_INLINE vf q_at(std::int64_t) const { return q; }
+  PYCONV_INLINE vf p_tail(std::int64_t, vm) const { return p; }
+  PYCONV_INLINE vf q_tail(std::int64_t, vm) const { return q; }
+};
+template <bool kUsesQ>
+struct ElementParams {
+  const float *p, *q;
+  explicit PYCONV_INLINE ElementParams(const EltwiseArgs& args) : p(args.p), q(args.q) {}
+  PYCONV_INLINE vf p_at(std::int64_t i) const { return load(p + i); }
+  PYCONV_INLINE vf q_at(std::int64_t i) const { return kUsesQ ? load(q + i) : zero(); }
+  PYCONV_INLINE vf p_tail(std::int64_t i, vm m) const { return load_tail(p + i, m); }
+  PYCONV_INLINE vf q_tail(std::int64_t i, vm m) const {
+    return kUsesQ ? load_tail(q + i, m) : zero();
+  }
+};
+struct NoParams {
+  explicit PYCONV_INLINE NoParams(const EltwiseArgs&) {}
+  PYCONV_INLINE vf p_at(std::int64_t) const { return zero(); }
+  PYCONV_INLINE vf q_at(std::int64_t) const { return zero(); }
+  PYCONV_INLINE vf p_tail(std::int64_t, vm) const { return zero(); }
+  PYCONV_INLINE vf q_tail(std::int64_t, vm) const { return zero(); }
+};
+
+template <class F, class Params>
+PYCONV_INLINE void eltwise_part(const EltwiseArgs& args, const Params& params, std::int64_t i,
+                                std::int64_t count) {
+  const vm m = mask_first(static_cast<int>(count));
+  const vf x = load_tail(args.src + i, m);
+  store_tail(args.dst + i, F::apply(x, params.p_tail(i, m), params.q_tail(i, m)), m);
+}
+
+// Floats up to the next vector boundary of dst.
+PYCONV_INLINE std::int64_t to_boundary(const float* dst) {
+  return static_cast<std::int64_t>(-reinterpret_cast<std::uintptr_t>(dst) / sizeof(float) % VL);
+}
+
+// Long arrays start with a part vector, so that no store after it crosses a cache line.
+template <class F, class Params>
+void eltwise(const EltwiseArgs& args) {
+  constexpr int U = F::kUnroll;
+  const Params params(args);
+  const float* const src = args.src;
+  float* const dst = args.dst;
+  const std::int64_t n = args.n;
+  std::int64_t i = 0;
+  if (n >= 4 * U * VL) {
+    i = to_boundary(dst);
+    if (i > 0) eltwise_part<F>(args, params, 0, i);
+  }
+  for (; i + U * VL <= n; i += U * VL) {
+    vf y[U];
+#pragma GCC unroll 4
+    for (int u = 0; u < U; ++u) {
+      const std::int64_t at = i + u * VL;
+      y[u] = F::apply(load(src + at), params.p_at(at), params.q_at(at));
+    }
+#pragma GCC unroll 4
+    for (int u = 0; u < U; ++u) store(dst + i + u * VL, y[u]);
+  }
+  for (; i + VL <= n; i += VL)
+    store(dst + i, F::apply(load(src + i), params.p_at(i), params.q_at(i)));
+  if (i < n) eltwise_part<F>(args, params, i, n - i);
+}
+
+#define PYCONV_ELTWISE_plain(F) {eltwise<F, NoParams>, nullptr},
+#define PYCONV_ELTWISE_p(F) {eltwise<F, UniformParams<false>>, eltwise<F, ElementParams<false>>},
+#define PYCONV_ELTWISE_pq(F) {eltwise<F, UniformParams<true>>, eltwise<F, ElementParams<true>>},
+#define PYCONV_ELTWISE_KERNEL(op, functor, parameters) PYCONV_ELTWISE_##parameters(functor)
+
+}  // namespace
+}  // namespace PYCONV_ISA_NS
+}  // namespace pyconv

@@ -1,0 +1,121 @@
+#include "ops/eltwise.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "simd/fp_env.h"
+
+namespace pyconv {
+
+namespace {
+
+constexpr std::int64_t kChunk = 1 << 14;    // floats: 64 KiB, so that two arrays of it stay in L2
+constexpr std::int64_t kShortRow = 256;     // floats below which a call costs as much as its work
+constexpr std::int64_t kWorthThread = 1 << 17;  // floats for which waking a thread pays
+
+int worthwhile_threads(std::int64_t n, int threads) {
+  return static_cast<int>(std::min<std::int64_t>(threads, 1 + n / kWorthThread));
+}
+
+// body(first, last) over [0, n) in chunks.
+template <class Body>
+void for_chunks(std::int64_t n, int threads, const Body& body) {
+  const FpEnvScope fp_env;
+  const int useful = worthwhile_threads(n, threads);
+  if (useful <= 1) {
+    if (n > 0) body(std::int64_t{0}, n);
+    return;
+  }
+  parallel_for((n + kChunk - 1) / kChunk, useful, [&](std::int64_t chunk, int) {
+    body(chunk * kChunk, std::min(n, (chunk + 1) * kChunk));
+  });
+}
+
+EltwiseArgs part(const EltwiseProblem& problem, std::int64_t first, std::int64_t last) {
+  EltwiseArgs args;
+  args.src = problem.src + first;
+  args.dst = problem.dst + first;
+  args.n = last - first;
+  return args;
+}
+
+// p and q, each value repeated `times`, the whole repeated `rounds` times.
+std::vector<float> repeated(const float* values, std::int64_t count, std::int64_t times,
+                            std::int64_t rounds) {
+  std::vector<float> all;
+  if (!values) return all;
+  all.reserve(static_cast<std::size_t>(count * times * rounds));
+  for (std::int64_t r = 0; r < rounds; ++r)
+    for (std::int64_t c = 0; c < count; ++c)
+      all.insert(all.end(), static_cast<std::size_t>(times), values[c]);
+  return all;
+}
+
+// Rows of `period` elements that share their parameters element by element.
+void run_rows(const EltwiseProblem& problem, std::int64_t n, std::int64_t period, const float* p,
+              const float* q) {
+  const EltwiseFn fn = eltwise_fns(problem.op, problem.cap).per_element;
+  for_chunks(n, problem.threads, [&](std::int64_t first, std::int64_t last) {
+    while (first < last) {
+      const std::int64_t offset = first % period;
+      const std::int64_t end = std::min(last, first - offset + period);
+      EltwiseArgs args = part(problem, first, end);
+      args.p = p + offset;
+      args.q = q ? q + offset : nullptr;
+      fn(args);
+      first = end;
+    }
+  });
+}
+
+void run_planes(const EltwiseProblem& problem, std::int64_t n, std::int64_t channels,
+                std::int64_t inner, const float* p, const float* q) {
+  const EltwiseFn fn = eltwise_fns(problem.op, problem.cap).uniform;
+  for_chunks(n, problem.threads, [&](std::int64_t first, std::int64_t last) {
+    while (first < last) {
+      const std::int64_t plane = first / inner;
+      const std::int64_t end = std::min(last, (plane + 1) * inner);
+      EltwiseArgs args = part(problem, first, end);
+      args.p = p + plane % channels;
+      args.q = q ? q + plane % channels : nullptr;
+      fn(args);
+      first = end;
+    }
+  });
+}
+
+}  // namespace
+
+void eltwise_uniform(const EltwiseProblem& problem, std::int64_t n, const float* p,
+                     const float* q) {
+  const EltwiseFn fn = eltwise_fns(problem.op, problem.cap).uniform;
+  for_chunks(n, problem.threads, [&](std::int64_t first, std::int64_t last) {
+    EltwiseArgs args = part(problem, first, last);
+    args.p = p;
+    args.q = q;
+    fn(args);
+  });
+}
+
+void eltwise_per_element(const EltwiseProblem& problem, std::int64_t n, const float* p,
+                         const float* q) {
+  if (n > 0) run_rows(problem, n, n, p, q);
+}
+
+void eltwise_per_channel(const EltwiseProblem& problem, std::int64_t outer, std::int64_t channels,
+                         std::int64_t inner, const float* p, const float* q) {
+  const std::int64_t n = outer * channels * inner, period = channels * inner;
+  if (n == 0) return;
+  if (inner >= kShortRow || channels == 1) return run_planes(problem, n, channels, inner, p, q);
+  if (inner == 1 && (period >= kShortRow || outer == 1))
+    return run_rows(problem, n, period, p, q);
+  if (inner > 1 && outer == 1 && inner >= 16) return run_planes(problem, n, channels, inner, p, q);
+  // Short rows: their parameters are written out until a row is long enough.
+  const std::int64_t rounds = std::min(outer, (kShortRow + period - 1) / period);
+  const std::vector<float> all_p = repeated(p, channels, inner, rounds);
+  const std::vector<float> all_q = repeated(q, channels, inner, rounds);
+  run_rows(problem, n, period * rounds, all_p.data(), q ? all_q.data() : nullptr);
+}
+
+}  // namespace pyconv

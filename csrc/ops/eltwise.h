@@ -1,0 +1,31 @@
+// Elementwise operators on dense arrays: kernels of the eltwise family over the parts of an array.
+#pragma once
+#include <cstdint>
+
+#include "base/cpu.h"
+#include "kernels/eltwise/eltwise.h"
+
+namespace pyconv {
+
+// One call of the family: parameters as eltwise.h has them.
+struct EltwiseProblem {
+  EltwiseOp op = EltwiseOp::relu;
+  Isa cap = Isa::scalar;
+  int threads = 1;  // at most
+  const float* src = nullptr;
+  float* dst = nullptr;
+};
+
+// n elements with uniform parameters (p, q: one float each, or null where the function has none).
+void eltwise_uniform(const EltwiseProblem& problem, std::int64_t n, const float* p,
+                     const float* q = nullptr);
+
+// n elements with p[i], q[i].
+void eltwise_per_element(const EltwiseProblem& problem, std::int64_t n, const float* p,
+                         const float* q = nullptr);
+
+// An array (outer, channels, inner) with p[channel], q[channel]. inner is 1 where channels are last.
+void eltwise_per_channel(const EltwiseProblem& problem, std::int64_t outer, std::int64_t channels,
+                         std::int64_t inner, const float* p, const float* q = nullptr);
+
+}  // namespace pyconv
