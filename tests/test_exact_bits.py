@@ -120,7 +120,7 @@ def test_rounding_mode_of_the_caller_does_not_matter(direction):
             assert_same_bits(got, want, str(run.problem(conv)))
 
 
-def test_flush_to_zero_of_the_caller_does_not_matter():
+def test_flush_to_zero_set_by_torch_does_not_matter():
     torch = pytest.importorskip("torch")
     conv = Conv(1, 1, 2, 17, 3, 5)
     x = np.full(conv.x_shape, 1e-41, np.float32)

@@ -12,30 +12,58 @@ from support import conv as run  # noqa: E402
 from support.arrays import integers, reals  # noqa: E402
 from support.problems import Conv, seeded  # noqa: E402
 
-FAMILIES = {"gemm", "direct", "reference", "depthwise", "grouped"}
-ROWS = [k for k in pyconv.kernels() if k.family in FAMILIES]
-
 
 def around(tile):
     return sorted({1, max(1, tile - 1), max(1, tile), tile + 1, 2 * tile + 1})
 
 
-def problems(row):
+def matrix_problems(row):
     """Pixels and channels around the tile; few input channels, around the unrolling."""
-    pixels, channels = (around(min(size, 64)) for size in row.tile)
+    pixels, channels = (around(size) for size in row.tile)
     for i, (width, oc) in enumerate(product(pixels, channels)):
         depth = (1, 3, 4, 5, 8, 11)[i % 6]
         yield Conv(ic=depth, oc=oc, ih=1 + i % 2, iw=width)
         yield Conv(ic=depth, oc=oc, ih=2, iw=width, kh=3, kw=3, padding=(1, 1, 1, 1))
         if i % 3 == 0:
             yield Conv(g=2, ic=2 * depth, oc=2 * oc, ih=3, iw=2 * width, kh=2, kw=1, stride=(1, 2))
-        if row.family in ("depthwise", "grouped"):
-            sides = {"ih": 4, "iw": width + 1, "padding": (1, 0, 1, 1)}
-            for size, step in product((3, 5, 7), (1, 2)):
-                sides["iw"] = (width - 1) * step + size - 1 + i % 2
-                yield Conv(g=oc, ic=oc, oc=oc, kh=3, kw=size, stride=(1, step), **sides)
-            yield Conv(g=oc, ic=oc, oc=oc, kh=5, kw=2, stride=(2, 2), **sides)
-            yield Conv(g=2, ic=8, oc=2 * (1 + i % 9), kh=3, kw=3, **sides)
+
+
+def planar_problems(row):
+    """Pixels around the tile and around a vector; every channel count up to two tiles."""
+    width, channels = row.tile
+    for i, pixels in enumerate(sorted({1, 3, 4, 5, 7, 8, 9, 15, 16, 17, *around(width)})):
+        oc = 1 + i % (2 * channels + 1)
+        yield Conv(ic=1 + i % 3, oc=oc, ih=2, iw=pixels, kh=3, kw=3, padding=(1, 1, 1, 1))
+        yield Conv(mb=2, ic=3, oc=channels, ih=3, iw=pixels, stride=(2, 1))
+        yield Conv(g=2, ic=4, oc=2 * oc, ih=4, iw=pixels + 4, kh=1, kw=3, dilation=(1, 2))
+
+
+def depthwise_problems(row):
+    """Channels around the vector, columns around the tile, one to five rows; sizes 3, 5, 7, 2x4."""
+    columns, channels = (around(size) for size in row.tile)
+    kernels = [(3, 3, 1), (5, 5, 2), (7, 7, 3), (2, 4, 1)]
+    for i, (width, c) in enumerate(product(columns, channels)):
+        for (kh, kw, pad), stride in product(kernels, (1, 2)):
+            oh, top = 1 + i % 5, (0, 1, pad)[i % 3]
+            ih = max(1, (oh - 1) * stride + kh - top - pad)
+            iw = max(1, (width - 1) * stride + kw - 2 * pad)
+            if iw + 2 * pad >= kw:
+                sides = {"padding": (top, pad, pad, pad), "stride": (stride, stride)}
+                yield Conv(g=c, ic=c, oc=c, ih=ih, iw=iw, kh=kh, kw=kw, **sides)
+        yield Conv(g=c, ic=c, oc=2 * c, ih=9, iw=width + 5, kh=3, kw=3, dilation=(2, 3), padding=(1, 1, 1, 1))
+
+
+PROBLEMS = {
+    "gemm": matrix_problems,
+    "direct": matrix_problems,
+    "grouped": matrix_problems,
+    "planar": planar_problems,
+    "depthwise": depthwise_problems,
+    "reference": planar_problems,
+}
+# Rows that do other work than convolve, and have their tests elsewhere.
+OTHERS = {"eltwise", "lrn", "pool", "probe", "reduce", "resize", "softmax", "transpose"}
+ROWS = [k for k in pyconv.kernels() if k.family not in OTHERS]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -43,18 +71,18 @@ def test_row_around_its_tile(row):
     if not row.available:
         pytest.skip(f"this CPU or PYCONV_MAX_ISA does not allow {row.isa}")
     tried = 0
-    for conv in problems(row):
-        for name in run.accepting(conv, kernel=row.name, accuracy="exact"):
-            tried += 1
-            options = {"algorithm": name, "kernel": row.name, "accuracy": "exact"}
-            what = f"{name} by {row.name}"
-            for where, fill, check in (
-                ("end", integers, run.check_exact),
-                ("begin", reals, run.check_bounded),
-            ):
-                arrays = conv.arrays(seeded(conv), fill)
-                got = run.run_plan(conv, *arrays, where=where, **options)
-                check(conv, arrays, got, what)
+    for conv in PROBLEMS[row.family](row):
+        for layout in ("nhwc", "nchw"):
+            force = {"kernel": row.name, "layout": layout, "accuracy": "exact"}
+            for name in run.accepting(conv, **force):
+                tried += 1
+                for where, fill, check in (
+                    ("end", integers, run.check_exact),
+                    ("begin", reals, run.check_bounded),
+                ):
+                    arrays = conv.arrays(seeded(conv), fill)
+                    got = run.run_plan(conv, *arrays, where=where, algorithm=name, **force)
+                    check(conv, arrays, got, f"{name} by {row.name} in {layout}")
     assert tried, "no algorithm uses this row"
 
 
@@ -62,7 +90,7 @@ def test_row_around_its_tile(row):
 def test_forced_row_is_the_one_that_runs(row):
     if not row.available:
         pytest.skip(f"this CPU or PYCONV_MAX_ISA does not allow {row.isa}")
-    for conv in problems(row):
+    for conv in PROBLEMS[row.family](row):
         for name in run.accepting(conv, kernel=row.name, accuracy="exact"):
             _, weight, bias = conv.arrays(seeded(conv), integers)
             plan = pyconv.Conv2dPlan(

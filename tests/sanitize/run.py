@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "sanitize"
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 FLAGS = ["-std=c++17", "-O1", "-g1", "-fPIC", "-ffp-contract=off", "-fvisibility=hidden"]
-FLAGS += ["-DPYCONV_VERSION=\"sanitized\""]
+FLAGS += ['-DPYCONV_VERSION="sanitized"']
 ELSEWHERE = ("capi", "tools")  # folders of csrc that are no part of the extension
 TESTS = ["tests/ops", "tests/test_exact_bits.py", "tests/test_bad_input.py"]
 
@@ -82,6 +82,10 @@ def runtime(name: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def options(name: str, ours: str) -> str:
+    return f"{ours}:{os.environ[name]}" if os.environ.get(name) else ours
+
+
 def main(arguments: list[str]) -> int:
     site = build()
     environment = dict(
@@ -91,8 +95,8 @@ def main(arguments: list[str]) -> int:
         PYTHONMALLOC="malloc",
         # libstdc++ too: the interceptor of __cxa_throw must find the real one at start.
         LD_PRELOAD=" ".join(runtime(name) for name in ("libasan.so", "libstdc++.so.6")),
-        ASAN_OPTIONS="detect_leaks=0:handle_segv=0:allocator_may_return_null=1:" + os.environ.get("ASAN_OPTIONS", ""),
-        UBSAN_OPTIONS="print_stacktrace=1:" + os.environ.get("UBSAN_OPTIONS", ""),
+        ASAN_OPTIONS=options("ASAN_OPTIONS", "detect_leaks=0:handle_segv=0:allocator_may_return_null=1"),
+        UBSAN_OPTIONS=options("UBSAN_OPTIONS", "print_stacktrace=1"),
         PYCONV_SANITIZED="1",
     )
     tests = ["--capture=sys", "-p", "no:cacheprovider", *(arguments or [*TESTS, "-q", "-x"])]
