@@ -86,7 +86,7 @@ std::vector<WeightPanel> plan_panels(const std::vector<const KernelInfo*>& regis
   // Wide panels until the rest is small (a forced row: wherever it is filled), then the cheapest
   // cover of the rest.
   const int vector = vector_length(rows.front().info->isa);
-  const std::int64_t least = kernel_name.empty() ? 2 * widest : widest - vector + 1;
+  const std::int64_t least = kernel_name.empty() ? 2 * widest : std::max(1, widest - vector + 1);
   std::int64_t rest = columns;
   for (; rest >= least; rest -= widest) add(rows.front());
   if (!kernel_name.empty() && panels.empty()) return panels;

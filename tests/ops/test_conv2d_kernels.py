@@ -98,3 +98,14 @@ def test_forced_row_is_the_one_that_runs(row):
             )
             used = plan.describe()["kernels"]
             assert used[0] == row.name and all(name.endswith(row.isa) for name in used)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_forced_row_packs_no_more_than_its_panels(row):
+    if not row.available:
+        pytest.skip(f"this CPU or PYCONV_MAX_ISA does not allow {row.isa}")
+    conv = Conv(ic=64, oc=4 * row.tile[1], ih=9, iw=9, kh=3, kw=3)
+    weight = conv.arrays(seeded(conv), integers)[1]
+    for name in run.accepting(conv, kernel=row.name):
+        plan = pyconv.Conv2dPlan(run.problem(conv), weight, algorithm=name, kernel=row.name)
+        assert plan.packed_bytes <= 1.25 * weight.nbytes + 8192, name

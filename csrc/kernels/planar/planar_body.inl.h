@@ -26,6 +26,38 @@ PYCONV_INLINE void planar_finish(vf (&acc)[NO][NV], const PlanarTile& tile, vm t
   }
 }
 
+template <int NV>
+PYCONV_INLINE vf load_pixels(const float* src, int v, vm tail) {
+  return v == NV - 1 ? load_tail(src + v * VL, tail) : load(src + v * VL);
+}
+
+// One term of every sum. The operand of fewer registers is held, the other streamed: 24
+// accumulators leave no room for eight vectors of pixels.
+template <int NO, int NV>
+PYCONV_INLINE void planar_step(vf (&acc)[NO][NV], const float* src, const float* weights, vm tail) {
+  if (NO <= NV) {
+    vf held[NO];
+#pragma GCC unroll 4
+    for (int q = 0; q < NO; ++q) held[q] = broadcast(weights + q);
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) {
+      const vf pixels = load_pixels<NV>(src, v, tail);
+#pragma GCC unroll 4
+      for (int q = 0; q < NO; ++q) fma_into(acc[q][v], pixels, held[q]);
+    }
+  } else {
+    vf held[NV];
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) held[v] = load_pixels<NV>(src, v, tail);
+#pragma GCC unroll 4
+    for (int q = 0; q < NO; ++q) {
+      const vf weight = broadcast(weights + q);
+#pragma GCC unroll 8
+      for (int v = 0; v < NV; ++v) fma_into(acc[q][v], held[v], weight);
+    }
+  }
+}
+
 template <int NO, int NV>
 void planar_tile(const PlanarTile& tile) {
   const vm tail = mask_first(tile.pixels - (NV - 1) * VL);
@@ -37,17 +69,7 @@ void planar_tile(const PlanarTile& tile) {
   const float* weights = tile.weights;
   const std::int32_t* end = tile.offsets + tile.depth;
   for (const std::int32_t* offset = tile.offsets; offset < end; ++offset, weights += NO) {
-    const float* src = tile.src + *offset;
-    vf pixels[NV];
-#pragma GCC unroll 8
-    for (int v = 0; v < NV - 1; ++v) pixels[v] = load(src + v * VL);
-    pixels[NV - 1] = load_tail(src + (NV - 1) * VL, tail);
-#pragma GCC unroll 4
-    for (int q = 0; q < NO; ++q) {
-      const vf weight = broadcast(weights + q);
-#pragma GCC unroll 8
-      for (int v = 0; v < NV; ++v) fma_into(acc[q][v], pixels[v], weight);
-    }
+    planar_step(acc, tile.src + *offset, weights, tail);
   }
   planar_finish(acc, tile, tail);
 }
