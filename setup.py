@@ -27,13 +27,14 @@ MARCH = {"x86_64": "x86-64", "AMD64": "x86-64", "aarch64": "armv8-a", "arm64": "
 # Kernels choose their instruction set at run time and results are reproducible to the bit, so a
 # user's flags may not move the baseline or relax floating point. These are taken out of what the
 # environment and Python's own configuration bring, and CONTRACT comes last on every command line.
+# Overflow is here because Pythons differ in it, and with it differs the code of the kernels.
 FORBIDDEN = re.compile(
     r"-m(arch|cpu|tune|fpmath)=|-m(no-)?(s?sse|avx|fma|f16c|bmi|xop|3dnow|mmx|amx)"
-    r"|-Ofast$|-f(no-)?(lto|whole-program)"
+    r"|-Ofast$|-f(no-)?(lto|whole-program|wrapv|strict-overflow)"
     r"|-f(no-)?[a-z-]*(-math|fp-|signed-zeros|math-errno|cx-|single-precision|excess-precision)"
 )
-CONTRACT = ["-O3", "-fno-fast-math", "-ffp-contract=off", "-fno-lto", "-fvisibility=hidden"]
-CONTRACT += ["-pthread", "-Wall", "-Wextra"]
+CONTRACT = ["-O3", "-fno-fast-math", "-ffp-contract=off", "-fno-lto", "-fwrapv"]
+CONTRACT += ["-fvisibility=hidden", "-DNDEBUG", "-pthread", "-Wall", "-Wextra"]
 if platform.machine() in MARCH:
     CONTRACT.append("-march=" + MARCH[platform.machine()])
 LINK = ["-fno-fast-math", "-fno-lto", "-pthread"]
@@ -106,10 +107,11 @@ class BuildExt(build_ext):
 
     def build_extensions(self):
         require_toolchain(self.compiler)
-        dropped = drop_forbidden_flags(self.compiler)
+        given = " ".join(os.environ.get(v, "") for v in ("CFLAGS", "CXXFLAGS", "LDFLAGS")).split()
+        dropped = [flag for flag in drop_forbidden_flags(self.compiler) if flag in given]
         if dropped:
             print("pyconv: flags that would break its bitwise contract are ignored:", *dropped)
-        debug = "-g" in (os.environ.get("CFLAGS", "") + os.environ.get("CXXFLAGS", "")).split()
+        debug = "-g" in given
         for ext in self.extensions:
             ext.extra_compile_args += CONTRACT + ([] if debug else ["-g0"])
             ext.extra_link_args += LINK

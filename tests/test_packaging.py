@@ -85,7 +85,8 @@ def test_a_tree_without_extension_says_what_to_do(tmp_path):
 @pytest.mark.parametrize(
     "flag",
     "-march=native -mcpu=native -mavx2 -mno-sse4.1 -mfma -ffast-math -Ofast -flto=auto -fno-signed-zeros "
-    "-funsafe-math-optimizations -ffinite-math-only -ffp-contract=fast -ffp-model=fast -mfpmath=387".split(),
+    "-funsafe-math-optimizations -ffinite-math-only -ffp-contract=fast -ffp-model=fast -mfpmath=387 "
+    "-fwrapv -fno-strict-overflow".split(),
 )
 def test_flags_that_break_the_contract_are_dropped(build, flag):
     compiler = SimpleNamespace(executables={"compiler_so": 0, "archiver": 0}, archiver=None)
