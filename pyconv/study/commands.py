@@ -191,4 +191,4 @@ class _Bars:
 def _console() -> Console:
     """Standard output; wide where it is no terminal, so that files and pipes keep whole rows."""
     console = Console()
-    return console if console.is_terminal else Console(width=140)
+    return console if console.is_terminal else Console(width=180)

@@ -152,6 +152,9 @@ def _roofline(axes: Axes, study: Study) -> None:
     peak = f"FMA peak {roofline.peak_gflops:.0f} GFLOP/s"
     axes.text(right, roofline.peak_gflops * 1.05, peak, ha="right", fontsize=8, color="#555555")
     _draw_points(axes, points)
+    if any(row.roofline_share(roofline) > 1 for row in study.rows):
+        note = "Above the roof: a transform computes fewer\nFLOPs than the definition it is counted by."
+        axes.text(left * 1.15, highest * 2.1, note, va="top", fontsize=8.5, color="#666666")
     axes.set(xlabel="arithmetic intensity, FLOP per byte", ylabel="GFLOP/s")
     axes.set_title("Under this machine's roofline")
     axes.grid(True, which="major")
@@ -186,6 +189,7 @@ def _label_points(axes: Axes, study: Study, points: Points) -> None:
     places = {name: axes.transData.transform(point) for name, point in points.items()}
     unit = axes.figure.dpi / 72
     taken = [Bbox.from_bounds(x - 7 * unit, y - 7 * unit, 14 * unit, 14 * unit) for x, y in places.values()]
+    taken += [text.get_window_extent() for text in axes.texts]
     for row in study.rows:
         best, least = None, float("inf")
         for dx, dy, align in _SIDES:

@@ -201,6 +201,14 @@ def conditions_line(study: Study) -> str:
     return ", ".join(parts)
 
 
+def _counting_line(study: Study) -> str:
+    """What GFLOP/s and the share of the roofline count."""
+    line = "FLOPs are those of the definition, 2 to a MAC; bytes are weights, source and destination once"
+    if any(row.roofline_share(study.roofline) > 1 for row in study.rows):
+        return f"{line}; a transform needs fewer FLOPs, so it may pass 100 % of the roofline"
+    return line
+
+
 def render(study: Study) -> RenderableType:
     """The whole report for a terminal."""
     return Group(
@@ -208,6 +216,7 @@ def render(study: Study) -> RenderableType:
         measured_table(study),
         Text(machine_line(study.roofline), style="dim"),
         Text(conditions_line(study), style="dim"),
+        Text(_counting_line(study), style="dim"),
         Text(),
         Text(finding(study), style="bold"),
     )

@@ -15,7 +15,7 @@ _MOST_SECONDS = 20.0
 
 
 def algorithms_table(problem: pyconv.Conv2dProblem, accuracy: str, threads: int, measure: bool) -> Table:
-    """Every algorithm's verdict, in the order of the list; with `measure`, times as well (NHWC)."""
+    """Every algorithm's verdict, in the order of the list; with `measure`, the best round as well (NHWC)."""
     entries = pyconv.algorithms(
         (problem.mb, problem.ic, problem.ih, problem.iw),
         (problem.oc, problem.ic // problem.g, problem.kh, problem.kw),
@@ -36,7 +36,7 @@ def algorithms_table(problem: pyconv.Conv2dProblem, accuracy: str, threads: int,
     )
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("algorithm", no_wrap=True)
-    for column in ("est. cycles", "workspace", *(("time", "GFLOP/s", "of FMA peak") if measure else ())):
+    for column in ("est. cycles", "workspace", *(("best time", "GFLOP/s", "of FMA peak") if measure else ())):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("")
     peak = machine.fma_peak(threads=threads) if measure else 0.0
@@ -90,5 +90,5 @@ def _measure(
 def _speed(measured: timing.Timing | None, flops: int, peak: float) -> list[str]:
     if measured is None:
         return ["", "", ""]
-    rate = flops / measured.median * 1e-9
-    return [quantity(measured.median, "s"), f"{rate:.1f}", percent(rate / peak)]
+    rate = flops / measured.minimum * 1e-9
+    return [quantity(measured.minimum, "s"), f"{rate:.1f}", percent(rate / peak)]
