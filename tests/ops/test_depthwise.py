@@ -22,7 +22,7 @@ def depthwise(channels, **sizes):
 
 
 def check(conv, arrays, algorithm="depthwise", **options):
-    want = run.run_plan(conv, *arrays, algorithm="reference", accuracy="exact")
+    want = run.run_plan(conv, *arrays, algorithm="reference", accuracy="exact", **options)
     for isa in run.ISAS:
         for where in ("begin", "end"):
             got = run.run_plan(conv, *arrays, where=where, algorithm=algorithm, max_isa=isa,
@@ -37,6 +37,17 @@ def test_shapes_and_strides(kernel, stride):
         conv = depthwise(channels, mb=1 + i % 2, ih=9 + i % 3, iw=13 + i, kh=kernel[0],
                          kw=kernel[1], stride=stride, padding=padding)  # fmt: skip
         check(conv, conv.arrays(seeded(conv), reals))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+def test_borders_of_half_the_filter(kernel, stride):
+    """Images of one, two and three tiles, and a little more: tiles with padding on either side."""
+    half = kernel // 2
+    for width, channels in product((4, 7, 8, 14, 15, 20, 28), (16, 24)):
+        conv = depthwise(channels, ih=width, iw=width, kh=kernel, kw=kernel,
+                         padding=(half, half, half, half), stride=(stride, stride))  # fmt: skip
+        check(conv, conv.arrays(seeded(conv), reals), activation="relu6" if width % 2 else None)
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])

@@ -1,8 +1,8 @@
 // Depthwise convolution micro-kernels: one or two output rows, a few output columns and VL channels
 // in registers,
 //
-//     dst[j][q][c] = clamp( sum_r sum_s rows[j+r][origin + (q*stride + s)*src_step + c] * w[r][s][c]
-//                           + bias[c] )
+//     dst[j][q][c] = clamp( bias[c] + sum over (r, s) of
+//         rows[j*stride + r][origin + (q*stride + s)*src_step + c] * w[r][s][c] )
 //
 // for out_rows rows j, `count` columns q and `channels` channels c. One load of the source feeds
 // every (j, q) that it is a tap of. A dilated convolution is one strip per residue of its columns,
@@ -28,7 +28,7 @@
 namespace pyconv {
 
 struct DepthwiseStrip {
-  const float* const* rows = nullptr;  // out_rows + kh - 1 input rows; null: in the padding
+  const float* const* rows = nullptr;  // input rows of the tile's filters; null: in the padding
   std::int64_t origin = 0;             // floats from rows[i] to tap 0; may be negative
   std::int64_t src_step = 0;           // floats from one tap to the next
   std::int64_t first = 0, last = 0;    // taps of a row inside the image, counted from origin
@@ -42,13 +42,14 @@ struct DepthwiseStrip {
   const float* residual = nullptr;  // laid out like dst; may be null
   std::int64_t dst_row = 0, dst_col = 0;
   float lo = 0, hi = 0;
+  bool clamped = true;        // false: lo and hi are infinite
 };
 using DepthwiseStripFn = void (*)(const DepthwiseStrip&);
 
 struct DepthwiseKernel {
   KernelInfo info;           // tile_rows: output columns of the tile; tile_cols: VL
   int out_rows;              // output rows of the tile
-  int kw, stride;            // the only ones it takes; 0: any
+  int kh, kw, stride;        // the only ones it takes; 0: any
   DepthwiseStripFn one_row;  // out_rows = 1
   DepthwiseStripFn all_rows;
 };

@@ -1,3 +1,4 @@
+// The floor: a vector is four emulated lanes, so that three of them fill the registers.
 #include <cstdint>
 #include <cstring>
 
@@ -11,8 +12,8 @@ PYCONV_BEGIN_TARGET_SCALAR
 #include "kernels/depthwise/depthwise_body.inl.h"
 
 namespace pyconv {
-#define T(r, w, kw, s) scalar::depthwise_strip<r, w, kw, s>
-extern const DepthwiseStripFn depthwise_f32_1x3_scalar[2] = {T(1, 3, 0, 0), T(1, 3, 0, 0)};
+#define T(r, w, kh, kw, s) scalar::depthwise_strip<r, w, kh, kw, s>
+extern const DepthwiseStripFn depthwise_f32_1x3_scalar[2] = {T(1, 3, 0, 0, 0), T(1, 3, 0, 0, 0)};
 #undef T
 }  // namespace pyconv
 PYCONV_END_TARGET

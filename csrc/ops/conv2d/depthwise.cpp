@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <vector>
 
 #include "base/aligned_buffer.h"
 #include "base/thread_pool.h"
@@ -36,7 +37,7 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) {  // b > 0; a of either s
 
 bool takes(const DepthwiseKernel& kernel, const Conv2dProblem& p) {
   const Axis y(p.sh, p.dh), x(p.sw, p.dw);
-  return (kernel.kw == 0 || kernel.kw == p.kw) && (kernel.stride == 0 || kernel.stride == x.stride);
+  return (kernel.kh == 0 || kernel.kh == p.kh) && (kernel.kw == 0 || kernel.kw == p.kw) && (kernel.stride == 0 || kernel.stride == x.stride);
 }
 
 const DepthwiseKernel* pick(const Conv2dProblem& p, const Conv2dRequest& request) {
@@ -57,16 +58,15 @@ class DepthwiseConv final : public Conv2dImpl {
       : p_(p), activation_(request.activation), cap_(request.max_isa), kernel_(*pick(p, request)),
         y_(p.sh, p.dh), x_(p.sw, p.dw) {
     pack(weight, bias);
-    out_rows_ = y_.stride == 1 ? kernel_.out_rows : 1;
-    groups_ = 0;
-    for (std::int64_t m = 0; m < y_.residues; ++m)
-      groups_ += ceil_div(outputs(p.oh(), m, y_.residues), out_rows_);
+    plan_rows();
+    plan_columns();
   }
 
   void run(const Conv2dRun& run) const override {
     if (p_.dst_size() == 0) return;
-    parallel_for(p_.mb * groups_, run.threads, [&](std::int64_t index, int) {
-      run_group(run, index / groups_, index % groups_);
+    const std::int64_t groups = static_cast<std::int64_t>(groups_.size());
+    parallel_for(p_.mb * groups, run.threads, [&](std::int64_t index, int) {
+      run_group(run, index / groups, groups_[static_cast<std::size_t>(index % groups)]);
     });
   }
 
@@ -75,11 +75,6 @@ class DepthwiseConv final : public Conv2dImpl {
   std::string kernels() const override { return kernel_.info.name; }
 
  private:
-  // How many of `extent` outputs have residue m.
-  static std::int64_t outputs(std::int64_t extent, std::int64_t m, std::int64_t residues) {
-    return extent > m ? (extent - m - 1) / residues + 1 : 0;
-  }
-
   std::int64_t block_floats() const { return (1 + p_.taps()) * kernel_.info.tile_cols; }
 
   void pack(const float* weight, const float* bias) {
@@ -100,61 +95,77 @@ class DepthwiseConv final : public Conv2dImpl {
     }
   }
 
-  // Output rows out_rows_ * i .. of the residue that `group` falls into.
-  void run_group(const Conv2dRun& run, std::int64_t image, std::int64_t group) const {
-    std::int64_t m = 0, groups;
-    while (group >= (groups = ceil_div(outputs(p_.oh(), m, y_.residues), out_rows_))) {
-      group -= groups;
-      ++m;
+  // Output rows computed at once: `count` of them, y_.residues apart.
+  struct RowGroup {
+    std::int64_t first, count;
+  };
+  // The output columns of one residue, in steps of x_.residues, and the taps they reach.
+  struct Columns {
+    std::int64_t src, first_tap, last_tap, count;
+  };
+
+  void plan_rows() {
+    const std::int64_t most = y_.stride == kernel_.stride ? kernel_.out_rows : 1;
+    for (std::int64_t m = 0; m < std::min(y_.residues, p_.oh()); ++m)
+      for (std::int64_t y = m; y < p_.oh(); y += most * y_.residues)
+        groups_.push_back({y, std::min(most, (p_.oh() - y + y_.residues - 1) / y_.residues)});
+  }
+
+  void plan_columns() {
+    for (std::int64_t m = 0; m < std::min(x_.residues, p_.ow()); ++m) {
+      const std::int64_t x = m * p_.sw - p_.pl;
+      columns_.push_back({x, ceil_div(-x, p_.dw), ceil_div(p_.iw - x, p_.dw),
+                          (p_.ow() - m - 1) / x_.residues + 1});
     }
-    const std::int64_t q = group * out_rows_;
-    const std::int64_t rows = std::min(out_rows_, outputs(p_.oh(), m, y_.residues) - q);
-    const std::int64_t oy = q * y_.residues + m;
-    const float* table[kMostFilterRows + 2];
+  }
+
+  void run_group(const Conv2dRun& run, std::int64_t image, const RowGroup& group) const {
+    const float* rows[kMostFilterRows + 8];
     DepthwiseStrip strip;
-    strip.rows = table;
+    strip.rows = rows;
     strip.kh = p_.kh;
     strip.kw = p_.kw;
     strip.stride = x_.stride;
     strip.skip_padding = finite_;
-    for (std::int64_t i = 0; i < p_.kh + rows - 1; ++i) {
-      const std::int64_t y = oy * p_.sh - p_.pt + i * p_.dh;
-      const bool inside = y >= 0 && y < p_.ih;
-      table[i] = inside ? run.src + (image * p_.ih + y) * p_.iw * p_.ic : nullptr;
-      strip.padded_rows = strip.padded_rows || !inside;
-    }
-    strip.dst_row = y_.residues * p_.ow() * p_.oc;
-    strip.dst_col = x_.residues * p_.oc;
-    strip.src_step = p_.dw * p_.ic;
+    strip.clamped = activation_.kind == ActivationKind::relu ||
+                    activation_.kind == ActivationKind::relu6;
     strip.lo = activation_.is_clamp() ? activation_.lo() : Activation().lo();
     strip.hi = activation_.is_clamp() ? activation_.hi() : Activation().hi();
-    const std::int64_t row = (image * p_.oh() + oy) * p_.ow() * p_.oc;
-    for (std::int64_t n = 0; n < std::min(x_.residues, p_.ow()); ++n)
-      run_columns(run, strip, row + n * p_.oc, n, rows == 1 ? kernel_.one_row : kernel_.all_rows);
+    const std::int64_t src_row = p_.iw * p_.ic, dst_row = p_.ow() * p_.oc;
+    std::int64_t y = group.first * p_.sh - p_.pt;
+    for (std::int64_t i = 0; i < p_.kh + (group.count - 1) * y_.stride; ++i, y += p_.dh) {
+      const bool inside = y >= 0 && y < p_.ih;
+      rows[i] = inside ? run.src + (image * p_.ih + y) * src_row : nullptr;
+      strip.padded_rows = strip.padded_rows || !inside;
+    }
+    strip.dst_row = y_.residues * dst_row;
+    strip.dst_col = x_.residues * p_.oc;
+    strip.src_step = p_.dw * p_.ic;
+    const std::int64_t at = (image * p_.oh() + group.first) * dst_row;
+    const DepthwiseStripFn kernel = group.count == 1 ? kernel_.one_row : kernel_.all_rows;
+    for (std::size_t m = 0; m < columns_.size(); ++m)
+      run_columns(run, strip, at + static_cast<std::int64_t>(m) * p_.oc, columns_[m], kernel);
     if (activation_.is_clamp()) return;
-    for (std::int64_t j = 0; j < rows; ++j)
-      activate_rows(activation_, cap_, run.dst + row + j * strip.dst_row, 1, p_.ow() * p_.oc, 0);
+    for (std::int64_t j = 0; j < group.count; ++j)
+      activate_rows(activation_, cap_, run.dst + at + j * strip.dst_row, 1, dst_row, dst_row);
   }
 
-  // The columns of residue n, in chunks of channels.
-  void run_columns(const Conv2dRun& run, DepthwiseStrip& strip, std::int64_t at, std::int64_t n,
-                   DepthwiseStripFn kernel) const {
-    const std::int64_t x0 = n * p_.sw - p_.pl;
-    strip.first = ceil_div(-x0, p_.dw);
-    strip.last = ceil_div(p_.iw - x0, p_.dw);
-    strip.count = outputs(p_.ow(), n, x_.residues);
+  void run_columns(const Conv2dRun& run, DepthwiseStrip& strip, std::int64_t at,
+                   const Columns& columns, DepthwiseStripFn kernel) const {
+    strip.first = columns.first_tap;
+    strip.last = columns.last_tap;
+    strip.count = columns.count;
     const std::int64_t lanes = kernel_.info.tile_cols;
-    const std::int64_t chunk = std::max<std::int64_t>(1, kChannelBytes / 4 / lanes) * lanes;
-    for (std::int64_t c = 0; c < p_.oc; c += chunk) {
+    constexpr std::int64_t chunk = kChannelBytes / sizeof(float);
+    for (std::int64_t c = 0; c < p_.oc;) {
       // A rest below one vector would have to be masked: it goes with the chunk before.
-      const bool final = p_.oc - c < chunk + lanes;
-      strip.channels = final ? p_.oc - c : chunk;
-      strip.origin = x0 * p_.ic + c;
+      strip.channels = p_.oc - c < chunk + lanes ? p_.oc - c : chunk;
+      strip.origin = columns.src * p_.ic + c;
       strip.weights = weights_.floats() + c / lanes * block_floats();
       strip.dst = run.dst + at + c;
       strip.residual = run.residual ? run.residual + at + c : nullptr;
       kernel(strip);
-      if (final) break;
+      c += strip.channels;
     }
   }
 
@@ -163,7 +174,8 @@ class DepthwiseConv final : public Conv2dImpl {
   Isa cap_;
   const DepthwiseKernel& kernel_;
   Axis y_, x_;
-  std::int64_t out_rows_ = 1, groups_ = 0;
+  std::vector<RowGroup> groups_;
+  std::vector<Columns> columns_;
   AlignedBuffer weights_;
   bool finite_ = true;
 };
