@@ -35,6 +35,7 @@ from pyconv.ops.conv import (
     problem_from_shapes,
 )
 from pyconv.ops.layout import nchw_to_nhwc, nhwc_to_nchw
+from pyconv.ops.pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 
 __all__ = [
     "AlgorithmEntry",
@@ -43,14 +44,18 @@ __all__ = [
     "Kernel",
     "__version__",
     "algorithms",
+    "avg_pool2d",
     "conv2d",
     "depthwise_conv2d",
     "elu",
     "gelu",
+    "global_avg_pool2d",
+    "global_max_pool2d",
     "hard_sigmoid",
     "hard_swish",
     "kernels",
     "leaky_relu",
+    "max_pool2d",
     "nchw_to_nhwc",
     "nhwc_to_nchw",
     "prelu",

@@ -19,6 +19,53 @@ def config() -> dict[str, Any]: ...
 def probe_isas() -> list[str]: ...
 def probe_fma(isa: str, seconds: float) -> list[float]: ...
 def probe_bandwidth(isa: str, kind: str, bytes: int, seconds: float) -> list[float]: ...
+def max_pool2d(
+    x: _Array,
+    kernel_size: _Ints,
+    stride: _Ints | None,
+    padding: _Ints,
+    dilation: _Ints,
+    ceil_mode: bool,
+    layout: str,
+    out: _Array | None,
+    threads: int | None,
+    max_isa: str | None,
+    kernel: str | None,
+    /,
+) -> _Array: ...
+def avg_pool2d(
+    x: _Array,
+    kernel_size: _Ints,
+    stride: _Ints | None,
+    padding: _Ints,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+    layout: str,
+    out: _Array | None,
+    threads: int | None,
+    max_isa: str | None,
+    kernel: str | None,
+    /,
+) -> _Array: ...
+def global_max_pool2d(
+    x: _Array,
+    layout: str,
+    out: _Array | None,
+    threads: int | None,
+    max_isa: str | None,
+    kernel: str | None,
+    /,
+) -> _Array: ...
+def global_avg_pool2d(
+    x: _Array,
+    layout: str,
+    out: _Array | None,
+    threads: int | None,
+    max_isa: str | None,
+    kernel: str | None,
+    /,
+) -> _Array: ...
 def nchw_to_nhwc(
     x: _Array, out: _Array | None, threads: int | None, max_isa: str | None, kernel: str | None, /
 ) -> _Array: ...

@@ -208,15 +208,6 @@ WorkspacePool& one_shot_workspace() {
   return *pool;
 }
 
-void add_function(py::module_& m, const char* name, FastFunction function, const char* doc) {
-  // Lives as long as the module, which is never unloaded.
-  auto* definition = new PyMethodDef{
-      name, reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function)), METH_FASTCALL, doc};
-  PyObject* object = PyCFunction_NewEx(definition, nullptr, nullptr);
-  if (!object) throw py::error_already_set();
-  m.add_object(name, object);
-}
-
 void set_python_error() {
   try {
     throw;

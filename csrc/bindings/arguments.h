@@ -66,8 +66,4 @@ WorkspacePool& one_shot_workspace();
 // Sets the Python error for the exception in flight (call inside catch (...)).
 void set_python_error();
 
-// Adds a METH_FASTCALL function, positional only: what the functions of pyconv.ops call.
-using FastFunction = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t);
-void add_function(py::module_& m, const char* name, FastFunction function, const char* doc);
-
 }  // namespace pyconv

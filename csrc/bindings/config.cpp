@@ -7,6 +7,7 @@
 #include "kernels/eltwise/eltwise.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/planar/planar.h"
+#include "kernels/pool/pool.h"
 #include "kernels/reference/reference.h"
 #include "kernels/transpose/transpose.h"
 #include "kernels/winograd/winograd.h"
@@ -35,6 +36,7 @@ py::list kernels() {
   append(list, depthwise_registry());
   append(list, planar_registry());
   append(list, registry_of(winograd_kernels()));
+  append(list, registry_of(pool_kernels()));
   append(list, registry_of(reference_kernels()));
   append(list, registry_of(transpose_kernels()));
   append(list, registry_of(eltwise_kernels()));

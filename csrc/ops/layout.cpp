@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/thread_pool.h"
+#include "ops/extents.h"
 
 namespace pyconv {
 
@@ -12,9 +13,6 @@ namespace {
 // Floats of one block: source and destination stay in L2 together.
 constexpr std::int64_t kBlockFloats = 16384;
 constexpr std::int64_t kMultiple = 64;  // of the longer side of a block: whole lines, whole tiles
-// Floats that are worth a thread of their own: some 10 us at 10 GB/s.
-constexpr std::int64_t kFloatsPerThread = 32768;
-
 struct Blocking {
   std::int64_t rows, cols;
 };
@@ -57,8 +55,7 @@ void transpose(const TransposeKernel& kernel, const float* src, float* dst, std:
   const Blocking block = block_of(rows, cols);
   const std::int64_t row_blocks = (rows + block.rows - 1) / block.rows;
   const std::int64_t col_blocks = (cols + block.cols - 1) / block.cols;
-  const std::int64_t worth = 1 + images * size / kFloatsPerThread;
-  threads = static_cast<int>(std::min<std::int64_t>(threads, worth));
+  threads = threads_for(static_cast<double>(images * size) / 3.0, threads);
   parallel_for(images * row_blocks * col_blocks, threads, [&](std::int64_t index, int) {
     const std::int64_t c = index % col_blocks * block.cols;
     const std::int64_t r = index / col_blocks % row_blocks * block.rows;

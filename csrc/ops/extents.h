@@ -1,0 +1,22 @@
+// Checks of sizes that operators share. No size may pass 2^40, no product of sizes 2^58: sums and
+// small multiples of them then stay far from overflow.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <initializer_list>
+
+namespace pyconv {
+
+// Throws InvalidArgument unless least <= value <= 2^40.
+void need_extent(const char* argument, std::int64_t value, std::int64_t least);
+
+// Throws InvalidArgument when the product passes 2^58; `what` names the array.
+void need_elements(const char* what, std::initializer_list<std::int64_t> factors);
+
+// Threads that the work is worth: waking one costs 10 to 25 us, so each should find 45 us of it,
+// 200,000 cycles (docs/decisions/003-thread-pool.md).
+inline int threads_for(double cycles, int threads) {
+  return static_cast<int>(std::min<double>(threads, 1.0 + cycles / 200000.0));
+}
+
+}  // namespace pyconv

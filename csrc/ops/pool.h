@@ -1,0 +1,69 @@
+// Pooling, windowed and global: Problem -> Plan -> run. What is computed, and in which order sums
+// are made: kernels/pool/pool.h. Sizes as torch has them: an output extent of
+// floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1, or the ceiling of it, less the
+// last window where that would start beyond the image and the padding before it.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "base/cpu.h"
+#include "kernels/pool/pool.h"
+#include "ops/types.h"
+
+namespace pyconv {
+
+struct Pool2dProblem {
+  PoolKind kind = PoolKind::max;
+  std::int64_t mb = 1, c = 1, ih = 0, iw = 0;
+  std::int64_t kh = 1, kw = 1, sh = 1, sw = 1, dh = 1, dw = 1, ph = 0, pw = 0;
+  bool ceil_mode = false;
+  bool include_pad = true;   // avg
+  std::int64_t divisor = 0;  // avg: 0 to count the taps
+
+  std::int64_t oh() const;
+  std::int64_t ow() const;
+
+  // Throws InvalidArgument, naming the argument. An empty batch and no channels are legal.
+  void validate() const;
+};
+
+struct PoolRequest {
+  Layout layout = Layout::nchw;  // of src and dst
+  Isa max_isa = Isa::scalar;
+  int threads = 1;
+  std::string kernel;  // force one registry row by name
+};
+
+// Decided once; immutable, so that any number of threads may run it.
+class Pool2dPlan {
+ public:
+  // Validates the problem; throws InvalidArgument when the forced kernel does not take it.
+  Pool2dPlan(const Pool2dProblem& problem, const PoolRequest& request);
+
+  // src and dst dense in the request's layout, not overlapping; `workspace` 64-byte aligned with
+  // workspace_bytes() or more.
+  void run(const float* src, float* dst, void* workspace) const;
+
+  // Scratch for NCHW windows that go through NHWC: strides above 2, and narrow images.
+  std::size_t workspace_bytes() const { return src_bytes_ + dst_bytes_; }
+  const char* kernel() const { return kernel_->info.name; }
+  int threads() const { return threads_; }
+
+ private:
+  void run_nhwc(const float* src, float* dst) const;
+  void run_nchw(const float* src, float* dst) const;
+
+  Pool2dProblem problem_;
+  std::int64_t oh_, ow_;
+  Isa cap_;
+  int threads_;
+  const PoolKernel* kernel_;
+  std::size_t src_bytes_ = 0, dst_bytes_ = 0;
+};
+
+// dst[n][c] = mean or maximum of the pixels of channel c. `pixels` >= 1.
+void global_pool(PoolKind kind, std::int64_t images, std::int64_t channels, std::int64_t pixels,
+                 const PoolRequest& request, const float* src, float* dst);
+
+}  // namespace pyconv
