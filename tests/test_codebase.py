@@ -197,6 +197,12 @@ def test_examples_run(module):
     assert failed == 0
 
 
+def test_examples_of_the_readme_run():
+    if not (ROOT / "README.md").exists():
+        pytest.skip("README.md is not part of this tree")
+    assert doctest.testfile(str(ROOT / "README.md"), module_relative=False).failed == 0
+
+
 def is_record(thing):
     """What functions return or raise, and nobody makes."""
     return dataclasses.is_dataclass(thing) or (inspect.isclass(thing) and issubclass(thing, BaseException))
