@@ -3,27 +3,30 @@
     python -m benchmarks.bench_kernels                    all rows that this CPU runs
     python -m benchmarks.bench_kernels --family gemm      one family: K = 512, outputs in L2
 
-`peak` is the share of the FMA peak of the row's own instruction set, seen in the same rounds;
-`estimate` is what the row claims to the selector. Families that add little per byte (pooling,
-element-wise) stand in bench_ops.
+Rows that multiply and add are shown by their share of the FMA peak of their own instruction set
+(`estimate` is what the row claims to the selector), rows that move data by their share of the copy
+bandwidth over the same footprint; both ceilings are seen in the same rounds.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
 import pytest
 
 import pyconv
+from pyconv.study.timing import measure
 
 from . import harness, ours
 from .harness import Options, Report
-from .peers import Runner
-from .problems import Problem, operands
+from .peers import Runner, check
+from .problems import Array, Problem, aligned, operands
 
-COLUMNS: tuple[harness.Column, ...] = (
+ROW = "row"
+COMPUTE_COLUMNS: tuple[harness.Column, ...] = (
     ("kernel", 34, "s"),
     ("problem", 34, "s"),
     ("us", 9, ".1f"),
@@ -34,14 +37,16 @@ COLUMNS: tuple[harness.Column, ...] = (
     ("estimate", 8, "s"),
     ("FMA", 6, ".1f"),
 )
-
-
-@dataclass(frozen=True)
-class Work:
-    """The algorithm that drives a family, and a problem for a tile of so many columns."""
-
-    algorithm: str
-    problem: Callable[[int], str]
+MEMORY_COLUMNS: tuple[harness.Column, ...] = (
+    ("kernel", 34, "s"),
+    ("KiB", 8, ".0f"),
+    ("us", 9, ".2f"),
+    ("median", 9, ".2f"),
+    ("+-%", 4, ".0f"),
+    ("GB/s", 7, ".1f"),
+    ("copy", 7, ".1f"),
+    ("share", 7, ".1%"),
+)
 
 
 def _columns(tile: int, about: int) -> int:
@@ -49,63 +54,148 @@ def _columns(tile: int, about: int) -> int:
     return max(1, round(about / max(1, tile))) * max(1, tile)
 
 
-# The image sides make the pixels a multiple of no tile's rows alone: remainders are part of the work.
-WORK: dict[str, Work] = {
-    "gemm": Work("pointwise", lambda tile: f"ic512oc{_columns(tile, 192)}_ih14kh1"),
-    "direct": Work("direct", lambda tile: f"ic64oc{_columns(tile, 64)}_ih28kh3ph1"),
-    "reference": Work("reference", lambda tile: "ic16oc16_ih14kh3ph1"),
-    "depthwise": Work("depthwise", lambda tile: "g256ic256oc256_ih28kh3ph1"),
-    "grouped": Work("grouped", lambda tile: "g32ic128oc128_ih28kh3ph1"),
-}
+def convolutions(kernel: pyconv.Kernel) -> tuple[str, list[str]]:
+    """The algorithm that drives a row, and problems to try in turn until the row accepts one.
+
+    The image sides make the pixels a multiple of no tile's rows alone: remainders are part of the work.
+    """
+    columns = kernel.tile[1]
+    depthwise = "g256ic256oc256_ih28"
+    known = {
+        "gemm": ("pointwise", [f"ic512oc{_columns(columns, 192)}_ih14kh1"]),
+        "direct": ("direct", [f"ic64oc{_columns(columns, 64)}_ih28kh3ph1"]),
+        "planar": ("planar", [f"ic32oc{columns}_ih56kh3ph1"]),
+        "reference": ("reference", ["ic16oc16_ih14kh3ph1"]),
+        "winograd": (kernel.name.partition("_f32")[0], ["ic128oc128_ih28kh3ph1"]),
+        "depthwise": (
+            "depthwise",
+            [f"{depthwise}{window}" for window in ("kh3ph1", "kh3sh2ph1", "kh5ph2", "kh5sh2ph2", "kh7ph3")],
+        ),
+    }
+    return known.get(kernel.family, ("auto", []))
 
 
-def runner(kernel: pyconv.Kernel) -> tuple[Problem, Runner] | None:
-    """The row's work, run once and checked; None for a family that no convolution drives."""
-    work = WORK.get(kernel.family)
-    if work is None:
+def compute_runner(kernel: pyconv.Kernel) -> tuple[Problem, Runner] | None:
+    """The row on its convolution, run once and checked; None where it drives none."""
+    algorithm, texts = convolutions(kernel)
+    for text in texts:
+        p = Problem(text)
+        given = operands(p)
+        try:
+            found = ours.plan_runner(p, given, algorithm=algorithm, kernel=kernel.name)
+        except ValueError:
+            continue
+        found.run()
+        ours.check_points(p, given, found.result())
+        return p, found
+    return None
+
+
+def _random(*shape: int) -> Array:
+    array = aligned(shape)
+    array[...] = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    return array
+
+
+def memory_call(kernel: pyconv.Kernel) -> tuple[Callable[..., Array], tuple[Array, ...]] | None:
+    """A public function that runs the row, and its inputs; None where there is none."""
+    name = kernel.name.partition("_f32")[0]
+    layout = "nhwc" if "_nhwc_" in kernel.name else "nchw"
+    image = _random(1, 56, 56, 64) if layout == "nhwc" else _random(1, 64, 56, 56)
+    if kernel.family == "pool":
+        function = pyconv.max_pool2d if name == "maxpool" else pyconv.avg_pool2d
+        return partial(function, kernel_size=2, layout=layout, kernel=kernel.name), (image,)
+    if kernel.family == "global_pool":
+        function = pyconv.global_max_pool2d if name == "globalmax" else pyconv.global_avg_pool2d
+        return partial(function, layout=layout, kernel=kernel.name), (image,)
+    if kernel.family == "transpose":
+        return partial(pyconv.nchw_to_nhwc, kernel=kernel.name), (_random(1, 64, 56, 28),)
+    if kernel.family == "eltwise":
+        return _eltwise_call(name, kernel.isa)
+    return None
+
+
+def _eltwise_call(name: str, isa: str) -> tuple[Callable[..., Array], tuple[Array, ...]] | None:
+    flat = _random(1 << 16)
+    if name == "gelu_tanh":
+        return partial(pyconv.gelu, approximate="tanh", max_isa=isa), (flat,)
+    function = getattr(pyconv, name, None)
+    if function is None:
         return None
-    p = Problem(work.problem(kernel.tile[1]))
-    given = operands(p)
-    try:
-        found = ours.plan_runner(p, given, algorithm=work.algorithm, kernel=kernel.name)
-    except ValueError:
-        return None
-    found.run()
-    ours.check_points(p, given, found.result())
-    return p, found
+    inputs = (flat, flat.copy()) if name in ("add", "mul") else (flat,)
+    return partial(function, max_isa=isa), inputs
 
 
 def available(family: str = "") -> list[pyconv.Kernel]:
     return [k for k in pyconv.kernels() if k.available and family in ("", k.family)]
 
 
-def run(opts: Options, family: str = "") -> Report:
-    report = Report("registry rows (us, one thread)", COLUMNS, quiet=opts.quiet)
-    report.start()
-    skipped = []
-    for kernel in available(family):
-        prepared = runner(kernel)
-        if prepared is None:
-            skipped.append(kernel.name)
-            continue
-        p, row_runner = prepared
-        measured = harness.measure_beside_peak({"row": row_runner.run}, opts, kernel.isa)
-        flops, seconds = harness.cost(p).flops, measured.seconds("row")
-        row: dict[str, object] = {
-            "kernel": kernel.name,
-            "problem": str(p),
-            "us": seconds * 1e6,
-            "median": measured.run["row"].median * 1e6,
-            "+-%": 100 * measured.run["row"].spread,
-            "GFLOP/s": flops / seconds * 1e-9,
-            "peak": measured.share_of_peak("row", flops),
-            "estimate": f"{kernel.efficiency}%" if kernel.efficiency else "-",
-            "FMA": measured.peak_gflops,
-        }
-        report.add(row, measured.as_dict())
-    if skipped:
-        report.note(f"not driven by a convolution, see bench_ops: {', '.join(skipped)}")
-    return report
+def run(opts: Options, family: str = "") -> list[Report]:
+    compute = Report("rows that multiply and add (us, one thread)", COMPUTE_COLUMNS, quiet=opts.quiet)
+    compute.start()
+    others = [kernel for kernel in available(family) if not _compute_row(kernel, compute, opts)]
+    memory = Report("rows that move data (us, one thread)", MEMORY_COLUMNS, quiet=opts.quiet)
+    memory.start()
+    left = [kernel.name for kernel in others if not _memory_row(kernel, memory, opts)]
+    if left:
+        memory.note(f"no public function drives these alone: {', '.join(left)}")
+    return [compute, memory]
+
+
+def _compute_row(kernel: pyconv.Kernel, report: Report, opts: Options) -> bool:
+    prepared = compute_runner(kernel)
+    if prepared is None:
+        return False
+    p, runner = prepared
+    measured = harness.measure_beside_peak({ROW: runner.run}, opts, kernel.isa)
+    flops, seconds = harness.cost(p).flops, measured.seconds(ROW)
+    row: dict[str, object] = {
+        "kernel": kernel.name,
+        "problem": str(p),
+        "us": seconds * 1e6,
+        "median": measured.run[ROW].median * 1e6,
+        "+-%": 100 * measured.run[ROW].spread,
+        "GFLOP/s": flops / seconds * 1e-9,
+        "peak": measured.share_of_peak(ROW, flops),
+        "estimate": f"{kernel.efficiency}%" if kernel.efficiency else "-",
+        "FMA": measured.peak_gflops,
+    }
+    report.add(row, measured.as_dict())
+    return True
+
+
+def _memory_row(kernel: pyconv.Kernel, report: Report, opts: Options) -> bool:
+    prepared = memory_call(kernel)
+    if prepared is None:
+        return False
+    call, inputs = prepared
+    expected = call.func(
+        *inputs, **{k: v for k, v in call.keywords.items() if k not in ("kernel", "max_isa")}
+    )
+    out = aligned(expected.shape)
+    case = partial(call, *inputs, out=out, threads=1)
+    case()
+    check(out, expected, kernel.name, tolerance=1e-6)
+    moved, rates = sum(array.nbytes for array in inputs) + out.nbytes, list[float]()
+    cases = {ROW: case, "copy": harness.copy_case(moved, rates, kernel.isa)}
+    timing = measure(
+        cases,
+        rounds=opts.rounds,
+        sample_seconds=opts.sample_seconds,
+        budget_seconds=opts.budget_seconds,
+    )
+    row: dict[str, object] = {
+        "kernel": kernel.name,
+        "KiB": moved / 1024,
+        "us": timing[ROW].minimum * 1e6,
+        "median": timing[ROW].median * 1e6,
+        "+-%": 100 * timing[ROW].spread,
+        "GB/s": moved / timing[ROW].minimum * 1e-9,
+        "copy": max(rates) * 1e-9,
+        "share": moved / timing[ROW].minimum / max(rates),
+    }
+    report.add(row, timing.as_dict())
+    return True
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -113,7 +203,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--family", default="", help="one family of rows")
     parsed = parser.parse_args(arguments)
     opts = harness.options(parsed)
-    return harness.finish([run(opts, parsed.family)], opts)
+    return harness.finish(run(opts, parsed.family), opts)
 
 
 SUITE = [kernel for kernel in available("gemm") if kernel.isa != "scalar"]
@@ -121,11 +211,11 @@ SUITE = [kernel for kernel in available("gemm") if kernel.isa != "scalar"]
 
 @pytest.mark.parametrize("kernel", SUITE, ids=lambda kernel: kernel.name)
 def test_kernel(benchmark, kernel):
-    prepared = runner(kernel)
+    prepared = compute_runner(kernel)
     assert prepared is not None
-    p, row_runner = prepared
+    p, runner = prepared
     benchmark.extra_info.update(problem=str(p), macs=harness.cost(p).macs)
-    benchmark(row_runner.run)
+    benchmark(runner.run)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ OpenVINO and torch (ncnn and MNN are shown beside, not counted).
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -156,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
     reports = []
     with harness.progress("layers", len(names)) as advance:
         for name in names:
-            alone = Options(opts.rounds, opts.sample_seconds, (), opts.json)
+            alone = replace(opts, peers=())
             reports.append(run(name, alone if name in NO_PEERS_ON else opts))
             advance(name)
     return harness.finish(reports, opts)

@@ -37,6 +37,7 @@ class Options:
 
     rounds: int = 20
     sample_seconds: float = 0.0015
+    budget_seconds: float = 3.0
     peers: tuple[str, ...] = ()
     json: Path | None = None
     quiet: bool = False
@@ -97,7 +98,12 @@ def measure_beside_peak(cases: Mapping[str, Case], opts: Options, isa: str | Non
     def peak() -> None:
         peaks.append(machine.fma_peak(isa, seconds=PEAK_SECONDS))
 
-    run = measure({**cases, PEAK: peak}, rounds=opts.rounds, sample_seconds=opts.sample_seconds)
+    run = measure(
+        {**cases, PEAK: peak},
+        rounds=opts.rounds,
+        sample_seconds=opts.sample_seconds,
+        budget_seconds=opts.budget_seconds,
+    )
     return Measured(run, max(peaks))
 
 
@@ -122,9 +128,14 @@ def _rates(footprint: int, isa: str | None) -> tuple[float, float]:
     return read, copy
 
 
-def copy_now(footprint: int) -> float:
-    """Bytes per second, read and written together, of a copy over `footprint` bytes, measured now."""
-    return machine.bandwidth(footprint, "copy", seconds=0.02) * 1e9
+def copy_case(footprint: int, rates: list[float], isa: str | None = None) -> Case:
+    """A case that puts the rate of a copy over `footprint` bytes into `rates`: bytes per second,
+    read and written together."""
+
+    def copy() -> None:
+        rates.append(machine.bandwidth(footprint, "copy", isa=isa, seconds=PEAK_SECONDS) * 1e9)
+
+    return copy
 
 
 def traffic_seconds(read: int, written: int, isa: str | None = None) -> float:

@@ -10,7 +10,7 @@ import pyconv
 from pyconv.study.timing import calls_per_sample, sample
 
 from .peers import TRIAL_SECONDS, Runner
-from .problems import Array, Problem
+from .problems import Array, Problem, aligned
 
 TRANSFORMS = ("winograd_f2", "winograd_f4", "winograd_f6", "separable")
 Operands = tuple[Array, Array, Array]
@@ -25,7 +25,7 @@ def plan_runner(
     max_isa: str | None = None,
     kernel: str | None = None,
 ) -> Runner:
-    """A Conv2dPlan on NHWC arrays with `out=`; `how` names the algorithm that it chose."""
+    """A Conv2dPlan on aligned NHWC arrays with `out=`; `how` names the algorithm that it chose."""
     src, weights, bias = operands
     plan = pyconv.Conv2dPlan(
         p,
@@ -38,14 +38,14 @@ def plan_runner(
         max_isa=max_isa,
         kernel=kernel,
     )
-    source = np.ascontiguousarray(src.transpose(0, 2, 3, 1))
-    dst = np.zeros((p.mb, p.oh, p.ow, p.oc), np.float32)
+    source, dst = aligned((p.mb, p.ih, p.iw, p.ic)), aligned((p.mb, p.oh, p.ow, p.oc))
+    source[...] = src.transpose(0, 2, 3, 1)
     how = plan.algorithm
     return Runner(how, partial(plan, source, out=dst), lambda: dst.transpose(0, 3, 1, 2))
 
 
 def one_shot_runner(p: Problem, operands: Operands, max_isa: str | None = None) -> Runner:
-    """conv2d on the same NHWC arrays: packs the weights and allocates the result each time."""
+    """conv2d on numpy's own NHWC arrays: packs the weights and allocates the result each time."""
     src, weights, bias = operands
     source = np.ascontiguousarray(src.transpose(0, 2, 3, 1))
     call = partial(
