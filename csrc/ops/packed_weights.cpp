@@ -9,6 +9,9 @@ namespace {
 
 int vector_length(Isa isa) { return isa == Isa::avx512 ? 16 : isa == Isa::avx2 ? 8 : 4; }
 
+// Cycles to begin and end a tile: its accumulators, its lines of dst, the call.
+constexpr double kTileCycles = 43.0;
+
 // Cycles that one row of a panel takes per k: two FMA pipes, at the row's measured efficiency.
 double cycles_per_row(const KernelInfo& info) {
   return info.tile_cols / (2.0 * vector_length(info.isa)) * 100.0 / info.efficiency;
@@ -18,6 +21,11 @@ struct Candidate {
   const KernelInfo* info;
   std::size_t row;
 };
+
+double cycles_of_row(const KernelInfo& info, std::int64_t depth) {
+  return cycles_per_row(info) * static_cast<double>(depth) +
+         kTileCycles / std::max(1, info.tile_rows);
+}
 
 // The rows of the best ISA that `cap` allows, widest first; a name leaves that row and the narrower
 // ones of its ISA, for the columns that it does not fill.
@@ -49,14 +57,14 @@ std::vector<Candidate> candidates(const std::vector<const KernelInfo*>& registry
 // The cheapest rows that cover `units` times the narrowest row's width, each filled to its last
 // vector (a row of nr columns takes more than nr - unit of them; the narrowest is one vector).
 std::vector<const Candidate*> cheapest_cover(const std::vector<Candidate>& rows, int unit,
-                                             int units) {
+                                             int units, std::int64_t depth) {
   std::vector<double> cost(units + 1, 0.0);
   std::vector<const Candidate*> choice(units + 1, nullptr);
   for (int u = 1; u <= units; ++u) {
     for (const Candidate& row : rows) {
       const int taken = row.info->tile_cols / unit;
       if (taken > u) continue;
-      const double total = cost[u - taken] + cycles_per_row(*row.info);
+      const double total = cost[u - taken] + cycles_of_row(*row.info, depth);
       if (choice[u] && total >= cost[u]) continue;
       cost[u] = total;
       choice[u] = &row;
@@ -70,7 +78,7 @@ std::vector<const Candidate*> cheapest_cover(const std::vector<Candidate>& rows,
 }  // namespace
 
 std::vector<WeightPanel> plan_panels(const std::vector<const KernelInfo*>& registry,
-                                     std::int64_t columns, Isa cap,
+                                     std::int64_t columns, std::int64_t depth, Isa cap,
                                      const std::string& kernel_name) {
   std::vector<WeightPanel> panels;
   const std::vector<Candidate> rows = candidates(registry, cap, kernel_name);
@@ -83,16 +91,21 @@ std::vector<WeightPanel> plan_panels(const std::vector<const KernelInfo*>& regis
     const std::int64_t width = std::min<std::int64_t>(row.info->tile_cols, columns - at);
     panels.push_back({row.info, row.row, at, static_cast<int>(width), 0, 0});
   };
-  // Wide panels until the rest is small (a forced row: wherever it is filled), then the cheapest
-  // cover of the rest.
+  // The row cheapest per column until the rest is small (a forced row: wherever it is filled), then
+  // the cheapest cover of the rest.
+  const Candidate* bulk = &rows.front();
+  for (const Candidate& row : rows)
+    if (cycles_of_row(*row.info, depth) / row.info->tile_cols <
+        cycles_of_row(*bulk->info, depth) / bulk->info->tile_cols)
+      bulk = &row;
   const int vector = vector_length(rows.front().info->isa);
   const std::int64_t least = kernel_name.empty() ? 2 * widest : std::max(1, widest - vector + 1);
   std::int64_t rest = columns;
-  for (; rest >= least; rest -= widest) add(rows.front());
+  for (; rest >= least; rest -= bulk->info->tile_cols) add(*bulk);
   if (!kernel_name.empty() && panels.empty()) return panels;
   if (rest <= 0) return panels;
   const int units = static_cast<int>((rest + unit - 1) / unit);
-  for (const Candidate* row : cheapest_cover(rows, unit, units)) add(*row);
+  for (const Candidate* row : cheapest_cover(rows, unit, units, depth)) add(*row);
   return panels;
 }
 
@@ -115,10 +128,9 @@ double gemm_cycles(const std::vector<WeightPanel>& panels, std::int64_t m, std::
   for (const WeightPanel& panel : panels) {
     const KernelInfo& info = *panel.kernel;
     const BalancedTiles tiles(m, info.tile_rows);
-    // A tile needs at least four cycles per k (one chain's latency) and about as long to begin and
-    // end as eight k take.
+    // A tile needs at least four cycles per k: one chain's latency.
     const double per_k = std::max(4.0, cycles_per_row(info) * tiles.height);
-    cycles += static_cast<double>(tiles.count) * (per_k * (static_cast<double>(k) + 3.0) + 20.0);
+    cycles += static_cast<double>(tiles.count) * (per_k * static_cast<double>(k) + kTileCycles);
   }
   return cycles;
 }

@@ -40,19 +40,20 @@ struct TileOutput {
   float lo = 0, hi = 0;
 };
 
-struct GemmTile {
-  const float* const* rows = nullptr;  // [taps][height]
-  std::int64_t taps = 1, depth = 0;
+// `count` tiles of equal height, one below the other.
+struct GemmTiles {
+  const float* const* rows = nullptr;  // [count][taps][height]
+  std::int64_t count = 1, taps = 1, depth = 0;
   const float* panel = nullptr;     // [taps * depth][nr], 64-byte aligned
   const float* prefetch = nullptr;  // fetched to L2, a step for every 4 k; may be null
   int prefetch_step = 64;           // bytes: 64 or 128
-  TileOutput out;
+  TileOutput out;                   // of the first tile
 };
-using GemmTileFn = void (*)(const GemmTile&);
+using GemmTilesFn = void (*)(const GemmTiles&);
 
 struct GemmKernel {
   KernelInfo info;
-  const GemmTileFn* by_height;  // by_height[h - 1] computes h rows, 1 <= h <= info.tile_rows
+  const GemmTilesFn* by_height;  // by_height[h - 1] computes h rows, 1 <= h <= info.tile_rows
 };
 
 // All rows of gemm_kernels.inc that this build holds, in file order.

@@ -15,14 +15,14 @@ PYCONV_BEGIN_TARGET_AVX512
 #include "kernels/gemm/gemm_body.inl.h"
 
 namespace pyconv {
-#define T(h, v) avx512::gemm_tile<h, v>
-extern const GemmTileFn gemm_f32_6x64_avx512[6] = {T(1, 4), T(2, 4), T(3, 4),
+#define T(h, v) avx512::gemm_tiles<h, v>
+extern const GemmTilesFn gemm_f32_6x64_avx512[6] = {T(1, 4), T(2, 4), T(3, 4),
                                                    T(4, 4), T(5, 4), T(6, 4)};
-extern const GemmTileFn gemm_f32_8x48_avx512[8] = {T(1, 3), T(2, 3), T(3, 3), T(4, 3),
+extern const GemmTilesFn gemm_f32_8x48_avx512[8] = {T(1, 3), T(2, 3), T(3, 3), T(4, 3),
                                                    T(5, 3), T(6, 3), T(7, 3), T(8, 3)};
-extern const GemmTileFn gemm_f32_8x32_avx512[8] = {T(1, 2), T(2, 2), T(3, 2), T(4, 2),
+extern const GemmTilesFn gemm_f32_8x32_avx512[8] = {T(1, 2), T(2, 2), T(3, 2), T(4, 2),
                                                    T(5, 2), T(6, 2), T(7, 2), T(8, 2)};
-extern const GemmTileFn gemm_f32_12x16_avx512[12] = {T(1, 1), T(2, 1), T(3, 1),  T(4, 1),
+extern const GemmTilesFn gemm_f32_12x16_avx512[12] = {T(1, 1), T(2, 1), T(3, 1),  T(4, 1),
                                                      T(5, 1), T(6, 1), T(7, 1),  T(8, 1),
                                                      T(9, 1), T(10, 1), T(11, 1), T(12, 1)};
 #undef T

@@ -12,9 +12,9 @@ PYCONV_BEGIN_TARGET_SCALAR
 #include "kernels/gemm/gemm_body.inl.h"
 
 namespace pyconv {
-#define T(h, v) scalar::gemm_tile<h, v>
-extern const GemmTileFn gemm_f32_4x8_scalar[4] = {T(1, 2), T(2, 2), T(3, 2), T(4, 2)};
-extern const GemmTileFn gemm_f32_4x4_scalar[4] = {T(1, 1), T(2, 1), T(3, 1), T(4, 1)};
+#define T(h, v) scalar::gemm_tiles<h, v>
+extern const GemmTilesFn gemm_f32_4x8_scalar[4] = {T(1, 2), T(2, 2), T(3, 2), T(4, 2)};
+extern const GemmTilesFn gemm_f32_4x4_scalar[4] = {T(1, 1), T(2, 1), T(3, 1), T(4, 1)};
 #undef T
 }  // namespace pyconv
 PYCONV_END_TARGET

@@ -3,7 +3,7 @@
 
 namespace pyconv {
 
-#define PYCONV_GEMM_KERNEL(name, isa, mr, nr, efficiency) extern const GemmTileFn name[mr];
+#define PYCONV_GEMM_KERNEL(name, isa, mr, nr, efficiency) extern const GemmTilesFn name[mr];
 #include "kernels/gemm/gemm_kernels.inc"
 #undef PYCONV_GEMM_KERNEL
 

@@ -51,7 +51,7 @@ GemmConv::GemmConv(RowSource source, const Conv2dProblem& p, const Conv2dRequest
   } else {
     gemm_depth_ = p.depth();
   }
-  const std::vector<WeightPanel> panels = plan_panels(gemm_registry(), p.ocg(), request.max_isa, request.kernel);
+  const std::vector<WeightPanel> panels = plan_panels(gemm_registry(), p.ocg(), p.depth(), request.max_isa, request.kernel);
   groups_.reserve(static_cast<std::size_t>(p.g));
   for (std::int64_t g = 0; g < p.g; ++g)
     groups_.emplace_back(panels, p.ocg(), p.icg(), p.taps(), weight + g * p.ocg() * p.depth(),
@@ -239,7 +239,7 @@ void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightP
   const KernelInfo& info = kernel.info;
   const BalancedTiles tiles(chunk.rows, info.tile_rows);
   const std::int64_t k0 = tap0 * gemm_depth_ + c0;
-  GemmTile tile;
+  GemmTiles tile;
   tile.taps = taps;
   tile.depth = channels;
   tile.panel = weights.panel_data(panel) + k0 * info.tile_cols;
@@ -261,32 +261,36 @@ void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightP
   tile.out.hi = activation_.hi();
   const std::int64_t origin = (chunk.image * m_ + chunk.row0) * p_.oc + chunk.group * p_.ocg() +
                               panel.first_column;
-  const std::int64_t tile_step = taps * (channels / 4) * tile.prefetch_step / 4;
-  for (std::int64_t t = 0; t < tiles.count; ++t) {
-    const int height = tiles.height_of(t);
-    const std::int64_t at = origin + tiles.first_row(t) * p_.oc;
-    tile.rows = rows;
-    tile.out.dst = run.dst + at;
-    tile.out.residual = run.residual ? run.residual + at : nullptr;
-    kernel.by_height[height - 1](tile);
-    if (next) tile.prefetch += tile_step;
-    rows += taps * height;
+  const int heights[] = {tiles.height, tiles.height - 1};
+  const std::int64_t counts[] = {tiles.tall, tiles.count - tiles.tall};
+  tile.rows = rows;
+  tile.out.dst = run.dst + origin;
+  tile.out.residual = run.residual ? run.residual + origin : nullptr;
+  for (int part = 0; part < 2; ++part) {
+    tile.count = counts[part];
+    if (tile.count == 0) continue;
+    kernel.by_height[heights[part] - 1](tile);
+    const std::int64_t done = tile.count * heights[part];
+    tile.rows += taps * done;
+    tile.out.dst += done * p_.oc;
+    if (run.residual) tile.out.residual += done * p_.oc;
+    if (next) tile.prefetch += tile.count * taps * (channels / 4) * tile.prefetch_step / 4;
   }
 }
 
 namespace {
 
 Verdict consider_gemm(RowSource source, const Conv2dProblem& p, const Conv2dRequest& request) {
-  const std::vector<WeightPanel> panels = plan_panels(gemm_registry(), p.ocg(), request.max_isa, request.kernel);
+  const std::vector<WeightPanel> panels = plan_panels(gemm_registry(), p.ocg(), p.depth(), request.max_isa, request.kernel);
   if (panels.empty() && p.oc > 0)
     return refuse(no_panel_reason("gemm", request.max_isa, request.kernel));
   const double m = static_cast<double>(p.mb * p.oh() * p.ow()), groups = static_cast<double>(p.g);
   Verdict verdict{true, "", 0.0, 0};
   verdict.cost = groups * gemm_cycles(panels, p.mb * p.oh() * p.ow(), p.depth());
   if (source == RowSource::implicit_gemm)
-    // Per tap and row: three cycles to make the pointer, six to turn to it in every panel.
+    // Per tap and row: four cycles to make the pointer, seven to turn to it in every panel.
     verdict.cost += m * groups * static_cast<double>(p.taps()) *
-                    (3.0 + 6.0 * static_cast<double>(panels.size()));
+                    (4.0 + 7.0 * static_cast<double>(panels.size()));
   if (source == RowSource::im2col) {
     const double floats = m * groups * static_cast<double>(p.depth());
     verdict.cost += m * groups * static_cast<double>(p.taps()) * 8.0 + floats / 4.0;

@@ -1,6 +1,8 @@
-// Planar convolution: channels first, pixels in the lanes, for few output channels; the image is
-// padded once into the workspace where the problem pads.
+// Planar convolution: channels first, pixels in the lanes, for few output channels. The image is
+// brought into padded channel planes in the workspace first, from either layout; a plane is a little
+// longer than its pixels where planes would else lie a multiple of 1 KiB apart and share cache sets.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -8,7 +10,7 @@
 #include "kernels/planar/planar.h"
 #include "ops/activation.h"
 #include "ops/conv2d/algorithms.h"
-#include "ops/conv2d/padded_source.h"
+#include "ops/layout.h"
 #include "ops/packed_weights.h"
 
 namespace pyconv {
@@ -23,13 +25,69 @@ Conv2dProblem flattened(Conv2dProblem p) {
   return p;
 }
 
+// Channel planes of one image, padded; strides in floats.
+struct Planes {
+  std::int64_t height, width, plane, image;
+  bool in_place;  // src itself can be read
+
+  Planes(const Conv2dProblem& p, Layout layout)
+      : height(p.ih + p.pt + p.pb), width(p.iw + p.pl + p.pr) {
+    plane = height * width;
+    in_place = !p.padded() && layout == Layout::nchw && (plane % 256 != 0 || p.icg() < 8);
+    if (!in_place) {
+      plane = (plane + 15) / 16 * 16;
+      if (plane % 256 == 0) plane += 16;
+    }
+    image = plane * p.ic;
+  }
+
+  std::int64_t reach(const Conv2dProblem& p) const {
+    return (p.kh - 1) * p.dh * width + (p.kw - 1) * p.dw + p.icg() * plane;
+  }
+  std::size_t bytes(const Conv2dProblem& p) const {
+    return in_place ? 0 : static_cast<std::size_t>(p.mb * image) * sizeof(float);
+  }
+
+  // One row of the image in all planes is a chunk.
+  void fill(const Conv2dProblem& p, Layout layout, const TransposeKernel& kernel, const float* src,
+            float* to, int threads) const {
+    parallel_for(p.mb * height, threads, [&](std::int64_t index, int) {
+      const std::int64_t n = index / height, y = index % height - p.pt;
+      float* row = to + n * image + (y + p.pt) * width;
+      const bool inside = y >= 0 && y < p.ih;
+      for (std::int64_t c = 0; c < p.ic; ++c) {
+        float* line = row + c * plane;
+        if (!inside) {
+          std::fill_n(line, width, 0.0f);
+          continue;
+        }
+        std::fill_n(line, p.pl, 0.0f);
+        std::fill_n(line + p.pl + p.iw, p.pr, 0.0f);
+        if (layout == Layout::nchw)
+          std::copy_n(src + ((n * p.ic + c) * p.ih + y) * p.iw, p.iw, line + p.pl);
+      }
+      if (inside && layout == Layout::nhwc)
+        kernel.run({src + (n * p.ih + y) * p.iw * p.ic, p.ic, row + p.pl, plane, p.iw, p.ic});
+    });
+  }
+};
+
+// Vectors of pixels per tile so that the planes' lines that the kw taps of a row share stay in L1.
+int tile_vectors(const Conv2dProblem& p, int most) {
+  if (p.kw == 1) return most;
+  const std::int64_t lines = static_cast<std::int64_t>(cpu().l1d_bytes * 3 / 4 / 64) /
+                             std::max<std::int64_t>(1, p.icg());
+  return lines < 3 ? most : static_cast<int>(std::min<std::int64_t>(most, lines - 1));
+}
+
 class PlanarConv final : public Conv2dImpl {
  public:
   PlanarConv(const Conv2dProblem& problem, const Conv2dRequest& request, const float* weight,
              const float* bias)
       : p_(flattened(problem)), activation_(request.activation), cap_(request.max_isa),
-        plus_zero_(request.accuracy == Accuracy::exact), at_(p_, Layout::nchw) {
-    const auto panels = plan_panels(planar_registry(), p_.ocg(), request.max_isa, request.kernel);
+        layout_(request.layout), plus_zero_(request.accuracy == Accuracy::exact),
+        at_(p_, request.layout), transpose_(find_transpose(request.max_isa)) {
+    const auto panels = plan_panels(planar_registry(), p_.ocg(), p_.depth(), request.max_isa, request.kernel);
     for (std::int64_t g = 0; g < p_.g; ++g)
       groups_.emplace_back(panels, p_.ocg(), p_.icg(), p_.taps(),
                            weight + g * p_.ocg() * p_.depth(), bias ? bias + g * p_.ocg() : nullptr);
@@ -37,16 +95,16 @@ class PlanarConv final : public Conv2dImpl {
       for (std::int64_t s = 0; s < p_.kw; ++s)
         for (std::int64_t c = 0; c < p_.icg(); ++c)
           offsets_.push_back(
-              static_cast<std::int32_t>(r * p_.dh * at_.row + s * p_.dw + c * at_.channel));
+              static_cast<std::int32_t>(r * p_.dh * at_.width + s * p_.dw + c * at_.plane));
   }
 
   void run(const Conv2dRun& run) const override {
     if (p_.dst_size() == 0) return;
     const float* src = run.src;
-    if (p_.padded()) {
-      float* padded = static_cast<float*>(run.workspace);
-      at_.pad(p_, Layout::nchw, src, padded, run.threads);
-      src = padded;
+    if (!at_.in_place) {
+      float* planes = static_cast<float*>(run.workspace);
+      at_.fill(p_, layout_, *transpose_, src, planes, run.threads);
+      src = planes;
     }
     // Rows of one pixel run, or stretches of a long one, are the chunks.
     const std::int64_t oh = p_.oh(), ow = p_.ow();
@@ -56,13 +114,13 @@ class PlanarConv final : public Conv2dImpl {
       const std::int64_t x0 = index % stretches * stretch;
       index /= stretches;
       const std::int64_t y = index % oh, group = index / oh % p_.g, image = index / oh / p_.g;
-      run_row(run, src + image * at_.image + group * p_.icg() * at_.channel + y * p_.sh * at_.row,
+      run_row(run, src + image * at_.image + group * p_.icg() * at_.plane + y * p_.sh * at_.width,
               image, group, y, x0, std::min(ow, x0 + stretch));
     });
   }
 
   std::size_t workspace_bytes() const override {
-    return p_.padded() ? static_cast<std::size_t>(p_.mb * at_.image) * sizeof(float) : 0;
+    return at_.bytes(p_);
   }
   std::size_t packed_bytes() const override {
     std::size_t bytes = offsets_.size() * sizeof(std::int32_t);
@@ -95,9 +153,10 @@ class PlanarConv final : public Conv2dImpl {
       tile.bias = weights.panel_bias(panel);
       tile.channels = panel.columns;
       const std::int64_t channel = image * p_.oc + group * p_.ocg() + panel.first_column;
+      const std::int64_t most = lanes * tile_vectors(p_, kernel.vectors);
       for (std::int64_t x = x0; x < x1; x += tile.pixels) {
         const std::int64_t at = channel * plane + y * ow + x;
-        tile.pixels = static_cast<int>(std::min<std::int64_t>(kernel.info.tile_rows, x1 - x));
+        tile.pixels = static_cast<int>(std::min(most, x1 - x));
         tile.src = src + x;
         tile.dst = run.dst + at;
         tile.residual = run.residual ? run.residual + at : nullptr;
@@ -113,8 +172,10 @@ class PlanarConv final : public Conv2dImpl {
   Conv2dProblem p_;
   Activation activation_;
   Isa cap_;
+  Layout layout_;
   bool plus_zero_;
-  PaddedSource at_;
+  Planes at_;
+  const TransposeKernel* transpose_;
   std::vector<PackedWeights> groups_;
   std::vector<std::int32_t> offsets_;
 };
@@ -124,27 +185,31 @@ class PlanarConv final : public Conv2dImpl {
 Verdict consider_planar(const Conv2dProblem& problem, const Conv2dRequest& request) {
   if (problem.sw != 1) return refuse("the horizontal stride is " + std::to_string(problem.sw));
   const Conv2dProblem p = flattened(problem);
-  const PaddedSource at(p, Layout::nchw);
+  const Planes at(p, request.layout);
   if (at.reach(p) > std::numeric_limits<std::int32_t>::max())
     return refuse("one filter spans more than 2^31 floats of the input");
-  const auto panels = plan_panels(planar_registry(), p.ocg(), request.max_isa, request.kernel);
+  const auto panels = plan_panels(planar_registry(), p.ocg(), p.depth(), request.max_isa, request.kernel);
   if (panels.empty() && p.oc > 0)
     return refuse(no_panel_reason("planar", request.max_isa, request.kernel));
-  Verdict verdict{true, "", 0.0, 0, Layout::nchw, Layout::nchw};
+  Verdict verdict{true, "", 0.0, at.bytes(p), request.layout, Layout::nchw};
   const double rows = static_cast<double>(p.mb * p.g * p.oh()), depth = static_cast<double>(p.depth());
   for (const WeightPanel& panel : panels) {
     const PlanarKernel& kernel = planar_kernels()[panel.row];
     const int lanes = kernel.info.tile_rows / kernel.vectors;
+    const int width = tile_vectors(p, kernel.vectors);
     const double vectors = static_cast<double>((p.ow() + lanes - 1) / lanes);
-    const double tiles = static_cast<double>((p.ow() + kernel.info.tile_rows - 1) / kernel.info.tile_rows);
-    const double per_term =
-        std::max(vectors * kernel.info.tile_cols / 2.0 * 100.0 / kernel.info.efficiency, 4.0 * tiles);
-    verdict.cost += rows * (depth * per_term + tiles * 25.0);
+    const double tiles = std::ceil(vectors / width);
+    // Unaligned vectors touch two lines each; a term is bound by FMAs, by loads, by lines that come
+    // from L2 when the planes' rows do not stay in L1, or by one chain's latency.
+    const double fma = vectors * kernel.info.tile_cols / 2.0;
+    const double loads = vectors + tiles * kernel.info.tile_cols / 2.0;
+    const bool spills = p.icg() * (width + 1) * 64 > static_cast<std::int64_t>(cpu().l1d_bytes);
+    const double lines = spills ? 2.5 * (vectors + tiles) : 0.0;
+    verdict.cost += rows * (depth * 1.3 * std::max({fma, loads, lines, 4.0 * tiles}) + tiles * 40.0);
   }
-  if (p.padded()) {
-    verdict.workspace_bytes = static_cast<std::size_t>(p.mb * at.image) * sizeof(float);
-    verdict.cost += static_cast<double>(p.mb * at.image) / 6.0;
-  }
+  if (!at.in_place)
+    verdict.cost += static_cast<double>(p.mb * p.ic) *
+                    (static_cast<double>(at.plane) * 0.35 + static_cast<double>(at.height) * 12.0);
   return verdict;
 }
 
