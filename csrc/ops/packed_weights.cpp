@@ -95,8 +95,8 @@ std::vector<WeightPanel> plan_panels(const std::vector<const KernelInfo*>& regis
   // the cheapest cover of the rest.
   const Candidate* bulk = &rows.front();
   for (const Candidate& row : rows)
-    if (cycles_of_row(*row.info, depth) / row.info->tile_cols <
-        cycles_of_row(*bulk->info, depth) / bulk->info->tile_cols)
+    if (kernel_name.empty() && cycles_of_row(*row.info, depth) / row.info->tile_cols <
+                                   cycles_of_row(*bulk->info, depth) / bulk->info->tile_cols)
       bulk = &row;
   const int vector = vector_length(rows.front().info->isa);
   const std::int64_t least = kernel_name.empty() ? 2 * widest : std::max(1, widest - vector + 1);

@@ -6,6 +6,7 @@
 #include "base/thread_pool.h"
 #include "kernels/gemm/gemm.h"
 #include "ops/activation.h"
+#include "ops/gemm_panel.h"
 
 namespace pyconv {
 
@@ -237,17 +238,11 @@ void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightP
   const PackedWeights& weights = groups_[static_cast<std::size_t>(chunk.group)];
   const GemmKernel& kernel = gemm_kernels()[panel.row];
   const KernelInfo& info = kernel.info;
-  const BalancedTiles tiles(chunk.rows, info.tile_rows);
   const std::int64_t k0 = tap0 * gemm_depth_ + c0;
   GemmTiles tile;
   tile.taps = taps;
   tile.depth = channels;
   tile.panel = weights.panel_data(panel) + k0 * info.tile_cols;
-  if (next) {
-    tile.prefetch = next;
-    // Lines that the next panel has for every four k of this one's tiles.
-    tile.prefetch_step = tiles.count * 16 < info.tile_cols * 4 ? 128 : 64;
-  }
   tile.out.dst_stride = p_.oc;
   tile.out.columns = panel.columns;
   tile.out.bias = weights.panel_bias(panel);
@@ -261,21 +256,11 @@ void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightP
   tile.out.hi = activation_.hi();
   const std::int64_t origin = (chunk.image * m_ + chunk.row0) * p_.oc + chunk.group * p_.ocg() +
                               panel.first_column;
-  const int heights[] = {tiles.height, tiles.height - 1};
-  const std::int64_t counts[] = {tiles.tall, tiles.count - tiles.tall};
   tile.rows = rows;
   tile.out.dst = run.dst + origin;
   tile.out.residual = run.residual ? run.residual + origin : nullptr;
-  for (int part = 0; part < 2; ++part) {
-    tile.count = counts[part];
-    if (tile.count == 0) continue;
-    kernel.by_height[heights[part] - 1](tile);
-    const std::int64_t done = tile.count * heights[part];
-    tile.rows += taps * done;
-    tile.out.dst += done * p_.oc;
-    if (run.residual) tile.out.residual += done * p_.oc;
-    if (next) tile.prefetch += tile.count * taps * (channels / 4) * tile.prefetch_step / 4;
-  }
+  fetch_next(tile, kernel, chunk.rows, next);
+  multiply_panel(kernel, tile, chunk.rows);
 }
 
 namespace {
@@ -293,7 +278,7 @@ Verdict consider_gemm(RowSource source, const Conv2dProblem& p, const Conv2dRequ
                     (4.0 + 7.0 * static_cast<double>(panels.size()));
   if (source == RowSource::im2col) {
     const double floats = m * groups * static_cast<double>(p.depth());
-    verdict.cost += m * groups * static_cast<double>(p.taps()) * 8.0 + floats / 4.0;
+    verdict.cost += m * groups * static_cast<double>(p.taps()) * 12.0 + floats / 3.0;
     verdict.workspace_bytes = static_cast<std::size_t>(request.threads * gemm_row_block(p) *
                                                        p.depth()) * sizeof(float);
   }

@@ -13,6 +13,7 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/winograd/winograd.h"
 #include "ops/activation.h"
+#include "ops/gemm_panel.h"
 #include "ops/conv2d/algorithms.h"
 #include "ops/conv2d/winograd_weights.h"
 
@@ -59,7 +60,7 @@ struct WinogradShape {
     if (transform_named)
       for (const WinogradKernel& row : winograd_kernels())
         if (request.kernel == row.info.name) cap = lower_isa(cap, row.info.isa);
-    panels = plan_panels(gemm_registry(), p.oc, cap, transform_named ? "" : request.kernel);
+    panels = plan_panels(gemm_registry(), p.oc, p.ic, cap, transform_named ? "" : request.kernel);
     if (panels.empty()) return;
     transforms = pick_transforms(m, panels.front().kernel->isa,
                                  transform_named ? request.kernel : std::string());
@@ -213,25 +214,21 @@ class WinogradConv final : public Conv2dImpl {
                 const float* v, float* products) const {
     const float* rows[kMostTiles];
     for (std::int64_t i = 0; i < count; ++i) rows[i] = v + i * s_.v_row;
-    GemmTile tile;
+    GemmTiles tile;
     tile.depth = p_.ic;
+    tile.rows = rows;
     tile.panel = weights_.element(chunk, element);
     tile.out.dst_stride = s_.m_row;
     tile.out.bias = zeros_.floats();
+    tile.out.plus_zero = false;
     for (std::size_t i = chunk.panel0; i < chunk.panel0 + chunk.panels; ++i) {
       const WeightPanel& panel = weights_.panels()[i];
       const GemmKernel& kernel = gemm_kernels()[panel.row];
-      const BalancedTiles tiles(count, kernel.info.tile_rows);
       const float* next = tile.panel + p_.ic * kernel.info.tile_cols;
       tile.out.columns = kernel.info.tile_cols;
-      tile.prefetch = next;
-      for (std::int64_t t = 0; t < tiles.count; ++t) {
-        const std::int64_t row = tiles.first_row(t);
-        tile.rows = rows + row;
-        tile.out.dst = products + row * s_.m_row + panel.offset;
-        kernel.by_height[tiles.height_of(t) - 1](tile);
-        tile.prefetch += p_.ic / 4 * 16;
-      }
+      tile.out.dst = products + panel.offset;
+      fetch_next(tile, kernel, count, next);
+      multiply_panel(kernel, tile, count);
       tile.panel = next;
     }
   }
