@@ -36,16 +36,19 @@ from pyconv.ops.conv import (
 )
 from pyconv.ops.layout import nchw_to_nhwc, nhwc_to_nchw
 from pyconv.ops.pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
+from pyconv.ops.sizes import OutputSize, conv_output_size
 
 __all__ = [
     "AlgorithmEntry",
     "Conv2dPlan",
     "Conv2dProblem",
     "Kernel",
+    "OutputSize",
     "__version__",
     "algorithms",
     "avg_pool2d",
     "conv2d",
+    "conv_output_size",
     "depthwise_conv2d",
     "elu",
     "gelu",
