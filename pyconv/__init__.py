@@ -35,6 +35,7 @@ from pyconv.ops.conv import (
     problem_from_shapes,
 )
 from pyconv.ops.layout import nchw_to_nhwc, nhwc_to_nchw
+from pyconv.ops.linear import LinearPlan, linear
 from pyconv.ops.pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 from pyconv.ops.sizes import OutputSize, conv_output_size
 
@@ -43,6 +44,7 @@ __all__ = [
     "Conv2dPlan",
     "Conv2dProblem",
     "Kernel",
+    "LinearPlan",
     "OutputSize",
     "__version__",
     "algorithms",
@@ -58,6 +60,7 @@ __all__ = [
     "hard_swish",
     "kernels",
     "leaky_relu",
+    "linear",
     "max_pool2d",
     "nchw_to_nhwc",
     "nhwc_to_nchw",

@@ -19,6 +19,18 @@ def config() -> dict[str, Any]: ...
 def probe_isas() -> list[str]: ...
 def probe_fma(isa: str, seconds: float) -> list[float]: ...
 def probe_bandwidth(isa: str, kind: str, bytes: int, seconds: float) -> list[float]: ...
+def linear(
+    x: _Array,
+    weight: _Array,
+    bias: _Array | None,
+    activation: str | None,
+    accuracy: str,
+    out: _Array | None,
+    threads: int | None,
+    max_isa: str | None,
+    kernel: str | None,
+    /,
+) -> _Array: ...
 def max_pool2d(
     x: _Array,
     kernel_size: _Ints,
@@ -214,3 +226,25 @@ class Conv2dPlan:
     @property
     def packed_bytes(self) -> int: ...
     def _candidates(self) -> list[_Verdict]: ...
+
+class LinearPlan:
+    def __init__(
+        self,
+        weight: _Array,
+        bias: _Array | None,
+        activation: str | None,
+        accuracy: str,
+        threads: int | None,
+        max_isa: str | None,
+        kernel: str | None,
+        /,
+    ) -> None: ...
+    def __call__(self, x: _Array, out: _Array | None = None) -> _Array: ...
+    @property
+    def in_features(self) -> int: ...
+    @property
+    def out_features(self) -> int: ...
+    @property
+    def kernels(self) -> str: ...
+    @property
+    def packed_bytes(self) -> int: ...

@@ -7,6 +7,7 @@
 #include "kernels/eltwise/eltwise.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/planar/planar.h"
+#include "kernels/linear/linear.h"
 #include "kernels/pool/pool.h"
 #include "kernels/reference/reference.h"
 #include "kernels/transpose/transpose.h"
@@ -36,6 +37,7 @@ py::list kernels() {
   append(list, depthwise_registry());
   append(list, planar_registry());
   append(list, registry_of(winograd_kernels()));
+  append(list, registry_of(linear_kernels()));
   append(list, registry_of(pool_kernels()));
   append(list, registry_of(reference_kernels()));
   append(list, registry_of(transpose_kernels()));

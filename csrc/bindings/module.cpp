@@ -10,6 +10,7 @@ void register_config(py::module_& m);
 void register_conv(py::module_& m);
 void register_layout(py::module_& m);
 void register_eltwise(py::module_& m);
+void register_linear(py::module_& m);
 void register_pool(py::module_& m);
 void register_probe(py::module_& m);
 }  // namespace pyconv
@@ -28,6 +29,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   pyconv::register_conv(m);
   pyconv::register_layout(m);
   pyconv::register_eltwise(m);
+  pyconv::register_linear(m);
   pyconv::register_pool(m);
   pyconv::register_probe(m);
 }

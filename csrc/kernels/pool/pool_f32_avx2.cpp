@@ -8,6 +8,7 @@
 #if PYCONV_X86
 PYCONV_BEGIN_TARGET_AVX2
 #include "simd/avx2.h"
+#include "simd/tree_sum.inl.h"
 
 namespace pyconv {
 namespace avx2 {

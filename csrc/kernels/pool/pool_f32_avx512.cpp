@@ -9,6 +9,7 @@
 #if PYCONV_X86
 PYCONV_BEGIN_TARGET_AVX512
 #include "simd/avx512.h"
+#include "simd/tree_sum.inl.h"
 
 namespace pyconv {
 namespace avx512 {

@@ -8,6 +8,7 @@
 #if PYCONV_ARM64
 PYCONV_BEGIN_TARGET_NEON
 #include "simd/neon.h"
+#include "simd/tree_sum.inl.h"
 
 namespace pyconv {
 namespace neon {

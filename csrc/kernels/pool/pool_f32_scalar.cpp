@@ -8,6 +8,7 @@
 
 PYCONV_BEGIN_TARGET_SCALAR
 #include "simd/scalar.h"
+#include "simd/tree_sum.inl.h"
 
 namespace pyconv {
 namespace scalar {

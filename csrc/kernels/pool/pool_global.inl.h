@@ -1,4 +1,5 @@
-// Global pooling; contract and order of summation in pool.h, after pool_nhwc.inl.h.
+// Global pooling; contract and order of summation in pool.h, after pool_nhwc.inl.h and
+// simd/tree_sum.inl.h.
 namespace pyconv {
 namespace PYCONV_ISA_NS {
 namespace {
@@ -69,14 +70,8 @@ void global_nhwc(const PoolGlobal& p) {
 }
 
 // NCHW: the 16 partial sums are 16 / VL vectors.
-PYCONV_INLINE vf rotate(vf v, int by) {
-  std::int32_t lane[VL];
-  for (int i = 0; i < VL; ++i) lane[i] = (i + by) % VL;
-  return permute(v, iload(lane));
-}
-
 PYCONV_INLINE vf sum_plane(const float* src, std::int64_t pixels) {
-  constexpr int N = 16 / VL;
+  constexpr int N = kSumVectors;
   vf sum[N];
   for (int j = 0; j < N; ++j) sum[j] = zero();
   std::int64_t i = 0;
@@ -89,13 +84,7 @@ PYCONV_INLINE vf sum_plane(const float* src, std::int64_t pixels) {
     const std::int64_t rest = pixels - i;
     sum[j] = add(sum[j], rest >= VL ? load(src + i) : load_tail(src + i, mask_first(static_cast<int>(rest))));
   }
-#pragma GCC unroll 2
-  for (int half = N / 2; half >= 1; half /= 2)
-#pragma GCC unroll 2
-    for (int j = 0; j < half; ++j) sum[j] = add(sum[j], sum[j + half]);
-#pragma GCC unroll 4
-  for (int by = VL / 2; by >= 1; by /= 2) sum[0] = add(sum[0], rotate(sum[0], by));
-  return sum[0];
+  return tree_sum(sum);
 }
 
 PYCONV_INLINE vf max_plane(const float* src, std::int64_t pixels) {

@@ -1,9 +1,5 @@
-// Generic body of the transpositions; contract in transpose.h. The ISA file defines before it:
-//
-//   TC                                     columns of a tile; its rows are the VL lanes
-//   tile_columns(src, stride, col)         col[i] = the VL rows of column i, i < TC
-//   tile_columns_part(src, stride, rows, cols, col)   likewise, reading rows x cols only
-//   transpose_narrow(block)                false unless it has done the whole block
+// Generic body of the transpositions; contract in transpose.h. After tile_<isa>.inl.h; the ISA file
+// defines transpose_narrow(block) before it: false unless it has done the whole block.
 namespace pyconv {
 namespace PYCONV_ISA_NS {
 namespace {

@@ -1,4 +1,4 @@
-// The floor: 4x4 tiles in plain C++, which the compiler keeps in registers.
+// The floor: 4x4 tiles.
 #include <cstdint>
 #include <cstring>
 
@@ -8,21 +8,12 @@
 
 PYCONV_BEGIN_TARGET_SCALAR
 #include "simd/scalar.h"
+#include "kernels/transpose/tile_scalar.inl.h"
 
 namespace pyconv {
 namespace scalar {
 namespace {
 
-constexpr int TC = 4;
-
-PYCONV_INLINE void tile_columns_part(const float* src, std::int64_t stride, int rows, int cols,
-                                     vf (&col)[TC]) {
-  for (int i = 0; i < cols; ++i)
-    for (int r = 0; r < VL; ++r) col[i].f[r] = r < rows ? src[r * stride + i] : 0.0f;
-}
-PYCONV_INLINE void tile_columns(const float* src, std::int64_t stride, vf (&col)[TC]) {
-  tile_columns_part(src, stride, VL, TC, col);
-}
 PYCONV_INLINE bool transpose_narrow(const TransposeBlock&) { return false; }
 
 }  // namespace

@@ -1,0 +1,219 @@
+#include "ops/linear.h"
+
+#include <algorithm>
+
+#include "base/status.h"
+#include "base/thread_pool.h"
+#include "kernels/gemm/gemm.h"
+#include "ops/activation.h"
+#include "ops/extents.h"
+#include "simd/fp_env.h"
+
+namespace pyconv {
+
+namespace {
+
+// Weight floats that are worth a chunk of their own at small batch: 256 KiB, some 3 us from L3.
+constexpr std::int64_t kChunkFloats = 65536;
+// Packed weights kept in L2 while they meet the rows of a block, and such rows (as in gemm_conv.cpp).
+constexpr std::int64_t kWeightBlock = (256 << 10) / sizeof(float);
+constexpr std::int64_t kRowBlock = 192;
+// Largest batches that the kernels for unpacked weights take one-shot; `python -m
+// benchmarks.bench_ops --family linear` measures both (Zen 5, 2026-11).
+constexpr std::int64_t kUnpackedDot = 32;
+constexpr std::int64_t kUnpackedChain = 16;
+
+const LinearKernel* find_linear(LinearOrder order, Isa cap, const std::string& name) {
+  for (const LinearKernel& kernel : linear_kernels())
+    if (kernel.order == order && isa_allowed(kernel.info.isa, cap) &&
+        (name.empty() || name == kernel.info.name))
+      return &kernel;
+  return nullptr;
+}
+
+bool names_linear(const std::string& name) { return name.compare(0, 7, "linear_") == 0; }
+
+// Two FMA pipes, or the weights from L3 at 24 bytes a cycle.
+double cycles_of(std::int64_t m, std::int64_t n, std::int64_t k) {
+  const double weights = static_cast<double>(n) * static_cast<double>(k);
+  return weights * std::max(static_cast<double>(m) / 24.0, 1.0 / 6.0);
+}
+
+float clamp_lo(const Activation& a) { return a.is_clamp() ? a.lo() : Activation().lo(); }
+float clamp_hi(const Activation& a) { return a.is_clamp() ? a.hi() : Activation().hi(); }
+
+}  // namespace
+
+LinearPlan::LinearPlan(std::int64_t n, std::int64_t k, const LinearRequest& request,
+                       const float* weight, const float* bias)
+    : n_(n), k_(k), request_(request),
+      weights_(plan_panels(gemm_registry(), n, request.max_isa,
+                           names_linear(request.kernel) ? std::string() : request.kernel),
+               n, k, 1, weight, bias) {
+  if (n > 0 && weights_.panels().empty())
+    throw InvalidArgument("kernel: " +
+                          no_panel_reason("gemm", request.max_isa, request.kernel));
+  if (!request.kernel.empty() && !names_linear(request.kernel)) return;
+  few_ = find_linear(LinearOrder::panels, request.max_isa, request.kernel);
+  if (!few_)
+    throw InvalidArgument("kernel: expected a linear row that reads packed weights and that " +
+                          std::string(isa_name(request.max_isa)) + " allows, got '" +
+                          request.kernel + "'");
+  // Panels are cut for the rows of the best ISA; another ISA's kernel may not divide them.
+  const int lanes = few_->info.tile_cols;
+  for (const WeightPanel& panel : weights_.panels())
+    if (panel.kernel->isa != few_->info.isa || panel.kernel->tile_cols > 4 * lanes) few_ = nullptr;
+}
+
+std::string LinearPlan::kernels() const {
+  const std::string gemm = kernel_names(weights_.panels());
+  return few_ ? std::string(few_->info.name) + "," + gemm : gemm;
+}
+
+void LinearPlan::run(const float* x, std::int64_t m, float* y) const {
+  if (m == 0 || n_ == 0) return;
+  const FpEnvScope fp_env;
+  const int threads = threads_for(cycles_of(m, n_, k_), request_.threads);
+  if (few_ && m <= kLinearRows)
+    run_few(x, m, y, threads);
+  else
+    run_many(x, m, y, threads);
+  if (request_.activation.is_clamp()) return;
+  const std::int64_t rows = std::max<std::int64_t>(1, 4096 / n_);
+  parallel_for((m + rows - 1) / rows, threads, [&](std::int64_t index, int) {
+    activate_rows(request_.activation, request_.max_isa, y + index * rows * n_,
+                  std::min(rows, m - index * rows), n_, n_);
+  });
+}
+
+// Runs of panels of one width, as many at a time as a call takes and a chunk of weights holds.
+void LinearPlan::run_few(const float* x, std::int64_t m, float* y, int threads) const {
+  const std::vector<WeightPanel>& panels = weights_.panels();
+  const std::int64_t width = panels.front().kernel->tile_cols;
+  const std::int64_t chunk =
+      std::max<std::int64_t>(kLinearPanels, kChunkFloats / std::max<std::int64_t>(1, width * k_));
+  const std::int64_t count = static_cast<std::int64_t>(panels.size());
+  parallel_for((count + chunk - 1) / chunk, threads, [&](std::int64_t index, int) {
+    const std::int64_t last = std::min(count, (index + 1) * chunk);
+    LinearPanels work;
+    work.x = x;
+    work.x_stride = k_;
+    work.rows = static_cast<int>(m);
+    work.depth = k_;
+    work.y_stride = n_;
+    work.lo = clamp_lo(request_.activation);
+    work.hi = clamp_hi(request_.activation);
+    for (std::int64_t i = index * chunk; i < last; i += work.count) {
+      const int columns = panels[static_cast<std::size_t>(i)].kernel->tile_cols;
+      work.vectors = columns / few_->info.tile_cols;
+      for (work.count = 0; work.count < kLinearPanels && i + work.count < last; ++work.count) {
+        const WeightPanel& panel = panels[static_cast<std::size_t>(i + work.count)];
+        if (panel.kernel->tile_cols != columns) break;
+        work.panel[work.count] = weights_.panel_data(panel);
+        work.bias[work.count] = weights_.panel_bias(panel);
+        work.y[work.count] = y + panel.first_column;
+        work.columns[work.count] = panel.columns;
+      }
+      few_->run_panels(work);
+    }
+  });
+}
+
+// Blocks of rows; in each, blocks of k, and every panel over all tiles of the block.
+void LinearPlan::run_many(const float* x, std::int64_t m, float* y, int threads) const {
+  const std::vector<WeightPanel>& panels = weights_.panels();
+  const std::int64_t count = static_cast<std::int64_t>(panels.size());
+  const std::int64_t row_blocks = (m + kRowBlock - 1) / kRowBlock;
+  const std::int64_t parts =
+      std::min<std::int64_t>(count, threads > 1 ? (4 * threads + row_blocks - 1) / row_blocks : 1);
+  const std::int64_t group = (count + parts - 1) / parts;
+  const std::int64_t groups = (count + group - 1) / group;
+  parallel_for(row_blocks * groups, threads, [&](std::int64_t index, int) {
+    const std::int64_t first = index % groups * group, last = std::min(count, first + group);
+    const std::int64_t row0 = index / groups * kRowBlock, rows = std::min(kRowBlock, m - row0);
+    const std::int64_t width = panels[static_cast<std::size_t>(first)].kernel->tile_cols;
+    const std::int64_t depth = std::max<std::int64_t>(64, kWeightBlock / width);
+    std::int64_t k0 = 0;
+    do {
+      for (std::int64_t i = first; i < last; ++i)
+        run_block(x + row0 * k_ + k0, rows, panels[static_cast<std::size_t>(i)], k0,
+                  std::min(depth, k_ - k0), y + row0 * n_);
+      k0 += depth;
+    } while (k0 < k_);
+  });
+}
+
+void LinearPlan::run_block(const float* x, std::int64_t rows, const WeightPanel& panel,
+                           std::int64_t k0, std::int64_t depth, float* y) const {
+  const GemmKernel& kernel = gemm_kernels()[panel.row];
+  const BalancedTiles tiles(rows, kernel.info.tile_rows);
+  const float* pointers[kRowBlock];
+  for (std::int64_t r = 0; r < rows; ++r) pointers[r] = x + r * k_;
+  GemmTile tile;
+  tile.depth = depth;
+  tile.panel = weights_.panel_data(panel) + k0 * kernel.info.tile_cols;
+  tile.out.dst_stride = n_;
+  tile.out.columns = panel.columns;
+  tile.out.bias = weights_.panel_bias(panel);
+  tile.out.first = k0 == 0;
+  tile.out.last = k0 + depth == k_;
+  tile.out.clamped = request_.activation.kind != ActivationKind::none;
+  tile.out.lo = clamp_lo(request_.activation);
+  tile.out.hi = clamp_hi(request_.activation);
+  for (std::int64_t t = 0; t < tiles.count; ++t) {
+    const std::int64_t row = tiles.first_row(t);
+    tile.rows = pointers + row;
+    tile.out.dst = y + row * n_ + panel.first_column;
+    kernel.by_height[tiles.height_of(t) - 1](tile);
+  }
+}
+
+namespace {
+
+// The order that reads the weights as they are, or null where packing them pays.
+const LinearKernel* unpacked(std::int64_t m, std::int64_t k, const LinearRequest& request) {
+  if (!request.kernel.empty()) {
+    const LinearKernel* kernel = find_linear(LinearOrder::dot, request.max_isa, request.kernel);
+    if (!kernel) kernel = find_linear(LinearOrder::chain, request.max_isa, request.kernel);
+    if (kernel && kernel->order == LinearOrder::dot && request.accuracy == Accuracy::exact)
+      throw InvalidArgument("kernel: " + request.kernel + " splits its sums, which accuracy='exact' forbids");
+    return kernel;
+  }
+  if (request.accuracy == Accuracy::fast && m <= kUnpackedDot && k >= 16)
+    return find_linear(LinearOrder::dot, request.max_isa, {});
+  return m <= kUnpackedChain ? find_linear(LinearOrder::chain, request.max_isa, {}) : nullptr;
+}
+
+}  // namespace
+
+void linear(std::int64_t m, std::int64_t n, std::int64_t k, const LinearRequest& request,
+            const float* x, const float* weight, const float* bias, float* y) {
+  if (m == 0 || n == 0) return;
+  const LinearKernel* kernel = unpacked(m, k, request);
+  if (!kernel) return LinearPlan(n, k, request, weight, bias).run(x, m, y);
+  const FpEnvScope fp_env;
+  const int threads = threads_for(cycles_of(m, n, k), request.threads);
+  const std::int64_t chunk =
+      threads == 1 ? n : std::max<std::int64_t>(64, kChunkFloats / std::max<std::int64_t>(1, k) / 64 * 64);
+  parallel_for((n + chunk - 1) / chunk, threads, [&](std::int64_t index, int) {
+    LinearRows work;
+    work.x_stride = work.depth = k;
+    work.weight = weight;
+    work.first = index * chunk;
+    work.last = std::min(n, work.first + chunk);
+    work.bias = bias;
+    work.y_stride = n;
+    work.lo = clamp_lo(request.activation);
+    work.hi = clamp_hi(request.activation);
+    for (std::int64_t row = 0; row < m; row += kLinearRows) {
+      work.rows = static_cast<int>(std::min<std::int64_t>(kLinearRows, m - row));
+      work.x = x + row * k;
+      work.y = y + row * n;
+      kernel->run_rows(work);
+    }
+    if (!request.activation.is_clamp())
+      activate_rows(request.activation, request.max_isa, y + work.first, m, work.last - work.first, n);
+  });
+}
+
+}  // namespace pyconv
