@@ -7,6 +7,7 @@
 #include "kernels/gemm/gemm.h"
 #include "ops/activation.h"
 #include "ops/extents.h"
+#include "ops/gemm_panel.h"
 #include "simd/fp_env.h"
 
 namespace pyconv {
@@ -47,7 +48,7 @@ float clamp_hi(const Activation& a) { return a.is_clamp() ? a.hi() : Activation(
 LinearPlan::LinearPlan(std::int64_t n, std::int64_t k, const LinearRequest& request,
                        const float* weight, const float* bias)
     : n_(n), k_(k), request_(request),
-      weights_(plan_panels(gemm_registry(), n, request.max_isa,
+      weights_(plan_panels(gemm_registry(), n, k, request.max_isa,
                            names_linear(request.kernel) ? std::string() : request.kernel),
                n, k, 1, weight, bias) {
   if (n > 0 && weights_.panels().empty())
@@ -135,37 +136,39 @@ void LinearPlan::run_many(const float* x, std::int64_t m, float* y, int threads)
     const std::int64_t depth = std::max<std::int64_t>(64, kWeightBlock / width);
     std::int64_t k0 = 0;
     do {
-      for (std::int64_t i = first; i < last; ++i)
-        run_block(x + row0 * k_ + k0, rows, panels[static_cast<std::size_t>(i)], k0,
-                  std::min(depth, k_ - k0), y + row0 * n_);
+      for (std::int64_t i = first; i < last; ++i) {
+        const WeightPanel& panel = panels[static_cast<std::size_t>(i)];
+        const WeightPanel* next = i + 1 < last ? &panel + 1 : nullptr;
+        run_block(x + row0 * k_ + k0, rows, panel, k0, std::min(depth, k_ - k0),
+                  next ? weights_.panel_data(*next) + k0 * next->kernel->tile_cols : nullptr,
+                  y + row0 * n_);
+      }
       k0 += depth;
     } while (k0 < k_);
   });
 }
 
 void LinearPlan::run_block(const float* x, std::int64_t rows, const WeightPanel& panel,
-                           std::int64_t k0, std::int64_t depth, float* y) const {
+                           std::int64_t k0, std::int64_t depth, const float* next,
+                           float* y) const {
   const GemmKernel& kernel = gemm_kernels()[panel.row];
-  const BalancedTiles tiles(rows, kernel.info.tile_rows);
   const float* pointers[kRowBlock];
   for (std::int64_t r = 0; r < rows; ++r) pointers[r] = x + r * k_;
-  GemmTile tile;
-  tile.depth = depth;
-  tile.panel = weights_.panel_data(panel) + k0 * kernel.info.tile_cols;
-  tile.out.dst_stride = n_;
-  tile.out.columns = panel.columns;
-  tile.out.bias = weights_.panel_bias(panel);
-  tile.out.first = k0 == 0;
-  tile.out.last = k0 + depth == k_;
-  tile.out.clamped = request_.activation.kind != ActivationKind::none;
-  tile.out.lo = clamp_lo(request_.activation);
-  tile.out.hi = clamp_hi(request_.activation);
-  for (std::int64_t t = 0; t < tiles.count; ++t) {
-    const std::int64_t row = tiles.first_row(t);
-    tile.rows = pointers + row;
-    tile.out.dst = y + row * n_ + panel.first_column;
-    kernel.by_height[tiles.height_of(t) - 1](tile);
-  }
+  GemmTiles tiles;
+  tiles.rows = pointers;
+  tiles.depth = depth;
+  tiles.panel = weights_.panel_data(panel) + k0 * kernel.info.tile_cols;
+  tiles.out.dst = y + panel.first_column;
+  tiles.out.dst_stride = n_;
+  tiles.out.columns = panel.columns;
+  tiles.out.bias = weights_.panel_bias(panel);
+  tiles.out.first = k0 == 0;
+  tiles.out.last = k0 + depth == k_;
+  tiles.out.clamped = request_.activation.kind != ActivationKind::none;
+  tiles.out.lo = clamp_lo(request_.activation);
+  tiles.out.hi = clamp_hi(request_.activation);
+  fetch_next(tiles, kernel, rows, next);
+  multiply_panel(kernel, tiles, rows);
 }
 
 namespace {

@@ -43,7 +43,7 @@ class LinearPlan {
   void run_few(const float* x, std::int64_t m, float* y, int threads) const;
   void run_many(const float* x, std::int64_t m, float* y, int threads) const;
   void run_block(const float* x, std::int64_t rows, const WeightPanel& panel, std::int64_t k0,
-                 std::int64_t depth, float* y) const;
+                 std::int64_t depth, const float* next, float* y) const;
 
   std::int64_t n_, k_;
   LinearRequest request_;
