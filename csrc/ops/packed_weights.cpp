@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+
+#include "ops/layout.h"
 
 namespace pyconv {
 
@@ -135,6 +138,42 @@ double gemm_cycles(const std::vector<WeightPanel>& panels, std::int64_t m, std::
   return cycles;
 }
 
+namespace {
+
+// Rows of the transposed block that is being packed: at 64 columns 16 KiB, in L1.
+constexpr std::int64_t kPackRows = 64;
+
+bool all_finite(const float* values, std::int64_t count) {
+  std::uint32_t special = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    std::uint32_t bits;
+    std::memcpy(&bits, values + i, sizeof bits);
+    special |= static_cast<std::uint32_t>((bits & 0x7f800000u) == 0x7f800000u);
+  }
+  return special == 0;
+}
+
+// out[(t * channels + c) * nr + n] = filters[n * depth + c * taps + t]: a transposition by blocks
+// through registers, whose rows then go to where their tap belongs.
+void pack_panel(const TransposeKernel& kernel, const float* filters, int columns, int nr,
+                std::int64_t channels, std::int64_t taps, float* out) {
+  const std::int64_t depth = channels * taps;
+  if (columns < nr) std::fill_n(out, depth * nr, 0.0f);
+  if (taps == 1) {
+    kernel.run({filters, depth, out, nr, columns, depth});
+    return;
+  }
+  AlignedBuffer block(static_cast<std::size_t>(kPackRows * nr) * sizeof(float));
+  for (std::int64_t j0 = 0; j0 < depth; j0 += kPackRows) {
+    const std::int64_t rows = std::min(kPackRows, depth - j0);
+    kernel.run({filters + j0, depth, block.floats(), nr, columns, rows});
+    for (std::int64_t j = j0; j < j0 + rows; ++j)
+      std::copy_n(block.floats() + (j - j0) * nr, columns, out + (j % taps * channels + j / taps) * nr);
+  }
+}
+
+}  // namespace
+
 PackedWeights::PackedWeights(std::vector<WeightPanel> panels, std::int64_t columns,
                              std::int64_t channels, std::int64_t taps, const float* weight,
                              const float* bias)
@@ -148,21 +187,14 @@ PackedWeights::PackedWeights(std::vector<WeightPanel> panels, std::int64_t colum
   }
   data_ = AlignedBuffer(static_cast<std::size_t>(floats) * sizeof(float));
   bias_ = AlignedBuffer(static_cast<std::size_t>(bias_floats) * sizeof(float));
+  finite_ = all_finite(weight, columns * depth_);
   for (const WeightPanel& panel : panels_) {
     const int nr = panel.kernel->tile_cols;
-    float* out = data_.floats() + panel.offset;
-    for (int n = 0; n < nr; ++n) {
-      const bool real = n < panel.columns;
-      const std::int64_t column = panel.first_column + n;
-      bias_.floats()[panel.bias_offset + n] = real && bias ? bias[column] : 0.0f;
-      const float* filter = real ? weight + column * depth_ : nullptr;
-      for (std::int64_t t = 0; t < taps; ++t)
-        for (std::int64_t c = 0; c < channels; ++c) {
-          const float w = real ? filter[c * taps + t] : 0.0f;
-          finite_ = finite_ && std::isfinite(w);
-          out[(t * channels + c) * nr + n] = w;
-        }
-    }
+    float* packed_bias = bias_.floats() + panel.bias_offset;
+    std::fill_n(packed_bias, nr, 0.0f);
+    if (bias) std::copy_n(bias + panel.first_column, panel.columns, packed_bias);
+    pack_panel(*find_transpose(panel.kernel->isa), weight + panel.first_column * depth_,
+               panel.columns, nr, channels, taps, data_.floats() + panel.offset);
   }
 }
 
