@@ -48,7 +48,7 @@ float clamp_hi(const Activation& a) { return a.is_clamp() ? a.hi() : Activation(
 LinearPlan::LinearPlan(std::int64_t n, std::int64_t k, const LinearRequest& request,
                        const float* weight, const float* bias)
     : n_(n), k_(k), request_(request),
-      weights_(plan_panels(gemm_registry(), n, k, request.max_isa,
+      weights_(plan_panels(gemm_registry(), n, kRowBlock, k, request.max_isa,
                            names_linear(request.kernel) ? std::string() : request.kernel),
                n, k, 1, weight, bias) {
   if (n > 0 && weights_.panels().empty())

@@ -25,9 +25,12 @@ struct Candidate {
   std::size_t row;
 };
 
-double cycles_of_row(const KernelInfo& info, std::int64_t depth) {
-  return cycles_per_row(info) * static_cast<double>(depth) +
-         kTileCycles / std::max(1, info.tile_rows);
+// Cycles of one panel over m rows: each tile has its fixed part, and per k at least one chain's
+// latency of four cycles.
+double panel_cycles(const KernelInfo& info, std::int64_t m, std::int64_t depth) {
+  const BalancedTiles tiles(std::max<std::int64_t>(1, m), std::max(1, info.tile_rows));
+  const double per_k = std::max(4.0, cycles_per_row(info) * tiles.height);
+  return static_cast<double>(tiles.count) * (per_k * static_cast<double>(depth) + kTileCycles);
 }
 
 // The rows of the best ISA that `cap` allows, widest first; a name leaves that row and the narrower
@@ -60,14 +63,14 @@ std::vector<Candidate> candidates(const std::vector<const KernelInfo*>& registry
 // The cheapest rows that cover `units` times the narrowest row's width, each filled to its last
 // vector (a row of nr columns takes more than nr - unit of them; the narrowest is one vector).
 std::vector<const Candidate*> cheapest_cover(const std::vector<Candidate>& rows, int unit,
-                                             int units, std::int64_t depth) {
+                                             int units, std::int64_t m, std::int64_t depth) {
   std::vector<double> cost(units + 1, 0.0);
   std::vector<const Candidate*> choice(units + 1, nullptr);
   for (int u = 1; u <= units; ++u) {
     for (const Candidate& row : rows) {
       const int taken = row.info->tile_cols / unit;
       if (taken > u) continue;
-      const double total = cost[u - taken] + cycles_of_row(*row.info, depth);
+      const double total = cost[u - taken] + panel_cycles(*row.info, m, depth);
       if (choice[u] && total >= cost[u]) continue;
       cost[u] = total;
       choice[u] = &row;
@@ -81,7 +84,7 @@ std::vector<const Candidate*> cheapest_cover(const std::vector<Candidate>& rows,
 }  // namespace
 
 std::vector<WeightPanel> plan_panels(const std::vector<const KernelInfo*>& registry,
-                                     std::int64_t columns, std::int64_t depth, Isa cap,
+                                     std::int64_t columns, std::int64_t m, std::int64_t depth, Isa cap,
                                      const std::string& kernel_name) {
   std::vector<WeightPanel> panels;
   const std::vector<Candidate> rows = candidates(registry, cap, kernel_name);
@@ -98,8 +101,8 @@ std::vector<WeightPanel> plan_panels(const std::vector<const KernelInfo*>& regis
   // the cheapest cover of the rest.
   const Candidate* bulk = &rows.front();
   for (const Candidate& row : rows)
-    if (kernel_name.empty() && cycles_of_row(*row.info, depth) / row.info->tile_cols <
-                                   cycles_of_row(*bulk->info, depth) / bulk->info->tile_cols)
+    if (kernel_name.empty() && panel_cycles(*row.info, m, depth) / row.info->tile_cols <
+                                   panel_cycles(*bulk->info, m, depth) / bulk->info->tile_cols)
       bulk = &row;
   const int vector = vector_length(rows.front().info->isa);
   const std::int64_t least = kernel_name.empty() ? 2 * widest : std::max(1, widest - vector + 1);
@@ -108,7 +111,7 @@ std::vector<WeightPanel> plan_panels(const std::vector<const KernelInfo*>& regis
   if (!kernel_name.empty() && panels.empty()) return panels;
   if (rest <= 0) return panels;
   const int units = static_cast<int>((rest + unit - 1) / unit);
-  for (const Candidate* row : cheapest_cover(rows, unit, units, depth)) add(*row);
+  for (const Candidate* row : cheapest_cover(rows, unit, units, m, depth)) add(*row);
   return panels;
 }
 
@@ -128,13 +131,7 @@ std::string no_panel_reason(const char* family, Isa cap, const std::string& kern
 
 double gemm_cycles(const std::vector<WeightPanel>& panels, std::int64_t m, std::int64_t k) {
   double cycles = 0.0;
-  for (const WeightPanel& panel : panels) {
-    const KernelInfo& info = *panel.kernel;
-    const BalancedTiles tiles(m, info.tile_rows);
-    // A tile needs at least four cycles per k: one chain's latency.
-    const double per_k = std::max(4.0, cycles_per_row(info) * tiles.height);
-    cycles += static_cast<double>(tiles.count) * (per_k * static_cast<double>(k) + kTileCycles);
-  }
+  for (const WeightPanel& panel : panels) cycles += panel_cycles(*panel.kernel, m, k);
   return cycles;
 }
 

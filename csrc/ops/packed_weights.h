@@ -28,7 +28,7 @@ struct WeightPanel {
 // `kernel_name` forces that row wherever it is filled to its last vector, narrower rows of its ISA
 // taking the rest. Empty when no row qualifies.
 std::vector<WeightPanel> plan_panels(const std::vector<const KernelInfo*>& registry,
-                                     std::int64_t columns, std::int64_t depth, Isa cap,
+                                     std::int64_t columns, std::int64_t m, std::int64_t depth, Isa cap,
                                      const std::string& kernel_name);
 
 // The names of the rows in use, comma between.

@@ -20,7 +20,9 @@ class DirectConv final : public Conv2dImpl {
       : p_(p), activation_(request.activation), cap_(request.max_isa), layout_(request.layout),
         plus_zero_(request.accuracy == Accuracy::exact), fetch_dst_(streams_through_l2(p)),
         at_(p, request.layout) {
-    const auto panels = plan_panels(direct_registry(), p.ocg(), p.depth(), request.max_isa, request.kernel);
+    const auto panels =
+        plan_panels(direct_registry(), p.ocg(), p.ow(), p.depth(), request.max_isa,
+                    request.kernel);
     for (std::int64_t g = 0; g < p.g; ++g)
       groups_.emplace_back(panels, p.ocg(), p.icg(), p.taps(), weight + g * p.ocg() * p.depth(),
                            bias ? bias + g * p.ocg() : nullptr);
@@ -110,7 +112,9 @@ Verdict consider_direct(const Conv2dProblem& p, const Conv2dRequest& request) {
   const PaddedSource at(p, request.layout);
   if (at.reach(p) > std::numeric_limits<std::int32_t>::max())
     return refuse("one filter spans more than 2^31 floats of the input");
-  const auto panels = plan_panels(direct_registry(), p.ocg(), p.depth(), request.max_isa, request.kernel);
+  const auto panels =
+      plan_panels(direct_registry(), p.ocg(), p.ow(), p.depth(), request.max_isa,
+                  request.kernel);
   if (panels.empty() && p.oc > 0)
     return refuse(no_panel_reason("direct", request.max_isa, request.kernel));
   const std::int64_t rows = p.mb * p.g * p.oh();

@@ -20,15 +20,31 @@ constexpr std::int64_t kWeightBlock = (256 << 10) / sizeof(float);
 
 constexpr int kTallestTile = 14;
 
+// Walks the output pixels of all images in NHWC order.
+struct OutputPixel {
+  std::int64_t image, y, x, oh, ow;
+  OutputPixel(std::int64_t row, std::int64_t height, std::int64_t width)
+      : image(row / (height * width)), y(row / width % height), x(row % width), oh(height),
+        ow(width) {}
+  void advance() {
+    if (++x < ow) return;
+    x = 0;
+    if (++y < oh) return;
+    y = 0;
+    ++image;
+  }
+};
+
 }  // namespace
 
+// A block of rows: pixels of all images one after the other, as they lie in NHWC.
 struct GemmConv::Chunk {
-  std::int64_t image, group, row0, rows;
+  std::int64_t group, row0, rows;
   std::size_t panel0, panels;
 };
 
 std::int64_t gemm_row_block(const Conv2dProblem& p) {
-  const std::int64_t m = p.oh() * p.ow();
+  const std::int64_t m = p.mb * p.oh() * p.ow();
   const std::int64_t budget = static_cast<std::int64_t>(cpu().l2_bytes / 4 / sizeof(float));
   // An unfolded row shares most of its input with its neighbours: per row about ic * sh * sw floats.
   const std::int64_t fresh = std::max<std::int64_t>(1, p.icg() * std::min(p.taps(), p.sh * p.sw));
@@ -41,7 +57,7 @@ GemmConv::GemmConv(RowSource source, const Conv2dProblem& p, const Conv2dRequest
                    const float* weight, const float* bias)
     : source_(source), p_(p), activation_(request.activation), cap_(request.max_isa),
       threads_(request.threads), plus_zero_(request.accuracy == Accuracy::exact),
-      fetch_dst_(streams_through_l2(p)), m_(p.oh() * p.ow()) {
+      fetch_dst_(streams_through_l2(p)), m_(p.mb * p.oh() * p.ow()) {
   row_block_ = gemm_row_block(p);
   if (source == RowSource::implicit_gemm) {
     gemm_taps_ = p.taps();
@@ -52,7 +68,9 @@ GemmConv::GemmConv(RowSource source, const Conv2dProblem& p, const Conv2dRequest
   } else {
     gemm_depth_ = p.depth();
   }
-  const std::vector<WeightPanel> panels = plan_panels(gemm_registry(), p.ocg(), p.depth(), request.max_isa, request.kernel);
+  const std::vector<WeightPanel> panels =
+      plan_panels(gemm_registry(), p.ocg(), p.mb * p.oh() * p.ow(), p.depth(), request.max_isa,
+                  request.kernel);
   groups_.reserve(static_cast<std::size_t>(p.g));
   for (std::int64_t g = 0; g < p.g; ++g)
     groups_.emplace_back(panels, p.ocg(), p.icg(), p.taps(), weight + g * p.ocg() * p.depth(),
@@ -81,20 +99,20 @@ void GemmConv::run(const Conv2dRun& run) const {
   std::size_t panel_group = panels;
   std::int64_t blocks = (m_ + block - 1) / block;
   const std::int64_t wanted = run.threads > 1 ? 4 * run.threads : 1;
-  if (blocks * p_.mb * p_.g < wanted && panels > 1) {
+  if (blocks * p_.g < wanted && panels > 1) {
     const std::size_t parts = static_cast<std::size_t>(
-        std::min<std::int64_t>(static_cast<std::int64_t>(panels), wanted / (blocks * p_.mb * p_.g)));
+        std::min<std::int64_t>(static_cast<std::int64_t>(panels), wanted / (blocks * p_.g)));
     panel_group = (panels + parts - 1) / std::max<std::size_t>(1, parts);
   }
   const std::int64_t panel_groups =
       static_cast<std::int64_t>((panels + panel_group - 1) / panel_group);
-  if (blocks * panel_groups * p_.mb * p_.g < wanted) {
-    const std::int64_t parts = wanted / (panel_groups * p_.mb * p_.g);
+  if (blocks * panel_groups * p_.g < wanted) {
+    const std::int64_t parts = wanted / (panel_groups * p_.g);
     block = std::max<std::int64_t>(std::min<std::int64_t>(m_, 12), (m_ + parts - 1) / parts);
   }
   blocks = (m_ + block - 1) / block;
   float* workspace = static_cast<float*>(run.workspace);
-  parallel_for(p_.mb * p_.g * blocks * panel_groups, run.threads,
+  parallel_for(p_.g * blocks * panel_groups, run.threads,
                [&](std::int64_t index, int worker) {
                  Chunk chunk;
                  chunk.panel0 = static_cast<std::size_t>(index % panel_groups) * panel_group;
@@ -102,9 +120,7 @@ void GemmConv::run(const Conv2dRun& run) const {
                  index /= panel_groups;
                  chunk.row0 = index % blocks * block;
                  chunk.rows = std::min(block, m_ - chunk.row0);
-                 index /= blocks;
-                 chunk.group = index % p_.g;
-                 chunk.image = index / p_.g;
+                 chunk.group = index / blocks;
                  run_chunk(run, chunk, workspace + worker * row_block_ * p_.depth());
                });
 }
@@ -145,7 +161,7 @@ void GemmConv::run_chunk(const Conv2dRun& run, const Chunk& chunk, float* scratc
   if (activation_.is_clamp()) return;
   const WeightPanel& head = weights.panels()[chunk.panel0];
   const WeightPanel& tail = weights.panels()[chunk.panel0 + chunk.panels - 1];
-  float* dst = run.dst + (chunk.image * m_ + chunk.row0) * p_.oc + chunk.group * p_.ocg() +
+  float* dst = run.dst + chunk.row0 * p_.oc + chunk.group * p_.ocg() +
                head.first_column;
   activate_rows(activation_, cap_, dst, chunk.rows,
                 tail.first_column + tail.columns - head.first_column, p_.oc);
@@ -179,29 +195,24 @@ void GemmConv::fill_rows(const Conv2dRun& run, const Chunk& chunk, std::int64_t 
   }
   const std::int64_t ow = p_.ow();
   if (source_ == RowSource::pointwise && p_.sh == 1 && p_.sw == 1) {
-    const float* first = run.src + (chunk.image * m_ + chunk.row0) * p_.ic +
-                         chunk.group * p_.icg() + c0;
+    const float* first = run.src + chunk.row0 * p_.ic + chunk.group * p_.icg() + c0;
     for (std::int64_t i = 0; i < chunk.rows; ++i) rows[i] = first + i * p_.ic;
     return;
   }
   const BalancedTiles tiles(chunk.rows, most);
-  std::int64_t oy = chunk.row0 / ow, ox = chunk.row0 % ow;
+  OutputPixel at(chunk.row0, p_.oh(), ow);
   for (std::int64_t tile = 0; tile < tiles.count; ++tile) {
     const int height = tiles.height_of(tile);
-    for (int i = 0; i < height; ++i) {
-      const std::int64_t y0 = oy * p_.sh - p_.pt, x0 = ox * p_.sw - p_.pl;
-      if (++ox == ow) {
-        ox = 0;
-        ++oy;
-      }
+    for (int i = 0; i < height; ++i, at.advance()) {
+      const std::int64_t y0 = at.y * p_.sh - p_.pt, x0 = at.x * p_.sw - p_.pl;
       if (source_ == RowSource::pointwise) {
-        rows[i] = pixel(run.src, chunk.image, chunk.group, y0, x0) + c0;
+        rows[i] = pixel(run.src, at.image, chunk.group, y0, x0) + c0;
         continue;
       }
       std::int64_t r = tap0 / p_.kw, s = tap0 % p_.kw;
       for (std::int64_t t = 0; t < taps; ++t) {
         rows[t * height + i] =
-            pixel(run.src, chunk.image, chunk.group, y0 + r * p_.dh, x0 + s * p_.dw) + c0;
+            pixel(run.src, at.image, chunk.group, y0 + r * p_.dh, x0 + s * p_.dw) + c0;
         if (++s == p_.kw) {
           s = 0;
           ++r;
@@ -216,16 +227,16 @@ void GemmConv::unfold(const Conv2dRun& run, const Chunk& chunk, float* scratch) 
   const std::int64_t ow = p_.ow(), channels = p_.icg();
   if (channels == 0) return;
   const std::size_t bytes = static_cast<std::size_t>(channels) * sizeof(float);
-  for (std::int64_t i = 0; i < chunk.rows; ++i) {
-    const std::int64_t y0 = (chunk.row0 + i) / ow * p_.sh - p_.pt;
-    const std::int64_t x0 = (chunk.row0 + i) % ow * p_.sw - p_.pl;
+  OutputPixel at(chunk.row0, p_.oh(), ow);
+  for (std::int64_t i = 0; i < chunk.rows; ++i, at.advance()) {
+    const std::int64_t y0 = at.y * p_.sh - p_.pt, x0 = at.x * p_.sw - p_.pl;
     for (std::int64_t r = 0; r < p_.kh; ++r) {
       for (std::int64_t s = 0; s < p_.kw; ++s, scratch += channels) {
         const std::int64_t y = y0 + r * p_.dh, x = x0 + s * p_.dw;
         if (y < 0 || y >= p_.ih || x < 0 || x >= p_.iw)
           std::memset(scratch, 0, bytes);
         else
-          std::memcpy(scratch, pixel(run.src, chunk.image, chunk.group, y, x), bytes);
+          std::memcpy(scratch, pixel(run.src, at.image, chunk.group, y, x), bytes);
       }
     }
   }
@@ -254,7 +265,7 @@ void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightP
   tile.out.clamped = activation_.is_clamp() && activation_.kind != ActivationKind::none;
   tile.out.lo = activation_.lo();
   tile.out.hi = activation_.hi();
-  const std::int64_t origin = (chunk.image * m_ + chunk.row0) * p_.oc + chunk.group * p_.ocg() +
+  const std::int64_t origin = chunk.row0 * p_.oc + chunk.group * p_.ocg() +
                               panel.first_column;
   tile.rows = rows;
   tile.out.dst = run.dst + origin;
@@ -266,7 +277,9 @@ void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightP
 namespace {
 
 Verdict consider_gemm(RowSource source, const Conv2dProblem& p, const Conv2dRequest& request) {
-  const std::vector<WeightPanel> panels = plan_panels(gemm_registry(), p.ocg(), p.depth(), request.max_isa, request.kernel);
+  const std::vector<WeightPanel> panels =
+      plan_panels(gemm_registry(), p.ocg(), p.mb * p.oh() * p.ow(), p.depth(), request.max_isa,
+                  request.kernel);
   if (panels.empty() && p.oc > 0)
     return refuse(no_panel_reason("gemm", request.max_isa, request.kernel));
   const double m = static_cast<double>(p.mb * p.oh() * p.ow()), groups = static_cast<double>(p.g);

@@ -46,7 +46,7 @@ class GemmConv final : public Conv2dImpl {
   Isa cap_;
   int threads_;
   bool plus_zero_, fetch_dst_;
-  std::int64_t m_ = 0;          // pixels of one image
+  std::int64_t m_ = 0;          // pixels of all images
   std::int64_t row_block_ = 0;  // rows of a chunk
   std::int64_t gemm_taps_ = 1, gemm_depth_ = 0;
   std::vector<PackedWeights> groups_;

@@ -87,7 +87,9 @@ class PlanarConv final : public Conv2dImpl {
       : p_(flattened(problem)), activation_(request.activation), cap_(request.max_isa),
         layout_(request.layout), plus_zero_(request.accuracy == Accuracy::exact),
         at_(p_, request.layout), transpose_(find_transpose(request.max_isa)) {
-    const auto panels = plan_panels(planar_registry(), p_.ocg(), p_.depth(), request.max_isa, request.kernel);
+    const auto panels =
+        plan_panels(planar_registry(), p_.ocg(), p_.ow(), p_.depth(), request.max_isa,
+                    request.kernel);
     for (std::int64_t g = 0; g < p_.g; ++g)
       groups_.emplace_back(panels, p_.ocg(), p_.icg(), p_.taps(),
                            weight + g * p_.ocg() * p_.depth(), bias ? bias + g * p_.ocg() : nullptr);
@@ -188,7 +190,9 @@ Verdict consider_planar(const Conv2dProblem& problem, const Conv2dRequest& reque
   const Planes at(p, request.layout);
   if (at.reach(p) > std::numeric_limits<std::int32_t>::max())
     return refuse("one filter spans more than 2^31 floats of the input");
-  const auto panels = plan_panels(planar_registry(), p.ocg(), p.depth(), request.max_isa, request.kernel);
+  const auto panels =
+      plan_panels(planar_registry(), p.ocg(), p.ow(), p.depth(), request.max_isa,
+                  request.kernel);
   if (panels.empty() && p.oc > 0)
     return refuse(no_panel_reason("planar", request.max_isa, request.kernel));
   Verdict verdict{true, "", 0.0, at.bytes(p), request.layout, Layout::nchw};

@@ -60,7 +60,7 @@ struct WinogradShape {
     if (transform_named)
       for (const WinogradKernel& row : winograd_kernels())
         if (request.kernel == row.info.name) cap = lower_isa(cap, row.info.isa);
-    panels = plan_panels(gemm_registry(), p.oc, p.ic, cap, transform_named ? "" : request.kernel);
+    panels = plan_panels(gemm_registry(), p.oc, kMostTiles, p.ic, cap, transform_named ? "" : request.kernel);
     if (panels.empty()) return;
     transforms = pick_transforms(m, panels.front().kernel->isa,
                                  transform_named ? request.kernel : std::string());
@@ -286,8 +286,10 @@ Verdict consider_winograd(int m, const Conv2dProblem& p, const Conv2dRequest& re
   Verdict verdict{true, "", 0.0, s.workspace_bytes(request.threads)};
   const double blocks = std::ceil(static_cast<double>(s.tiles) / static_cast<double>(s.tile_block));
   verdict.cost = blocks * s.elements * gemm_cycles(s.panels, s.tile_block, p.ic);
-  const double vectors = static_cast<double>(s.tiles) * static_cast<double>(p.ic + p.oc) / 16.0;
-  verdict.cost += vectors * s.elements * 2.0;
+  const double tile_elements = static_cast<double>(s.tiles) * s.elements;
+  verdict.cost += tile_elements * static_cast<double>((p.ic + 15) / 16 + (p.oc + 15) / 16) * 2.0;
+  // Transformed source and products are written and read once each, from L2 or beyond.
+  verdict.cost += tile_elements * static_cast<double>(p.ic + p.oc) * 2.0 * sizeof(float) / 40.0;
   verdict.cost += blocks * s.weight_bytes(p) / (s.weight_bytes(p) > 3e7 ? 10.0 : 28.0);
   return verdict;
 }
