@@ -160,6 +160,25 @@ def config() -> None:
     click.echo(f"roofline kept in {machine.cache_file(machine.current_isa(), 1)}")
 
 
+@pyconv.command()
+@click.argument("size", type=int)
+@click.argument("kernel", type=int)
+@click.option("--stride", type=int, default=1)
+@click.option(
+    "--padding", type=int, nargs=2, default=None, metavar="BEFORE AFTER", help="Pixels on each side."
+)
+@click.option("--dilation", type=int, default=1)
+def size(size: int, kernel: int, stride: int, padding: tuple[int, int] | None, dilation: int) -> None:
+    """How many outputs a filter of KERNEL taps has along SIZE pixels, and why."""
+    try:
+        found = engine.conv_output_size(
+            size, kernel, stride=stride, padding=padding or (0, 0), dilation=dilation
+        )
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(str(found))
+
+
 class _Bars:
     """Progress bars on standard error, gone when the work is done."""
 

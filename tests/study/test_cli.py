@@ -60,6 +60,13 @@ def test_algorithms(run):
     assert "problem: expected a line like" in run("algorithms", "nonsense", status=1)
 
 
+def test_size(run):
+    assert run("size", 32, 5).endswith("= 28\n")
+    assert "does not fit" in run("size", 7, 3, "--stride", 3)
+    assert run("size", 7, 3, "--padding", 1, 1).endswith("= 7\n")
+    assert "does not fit an input of 3" in run("size", 3, 5, status=1)
+
+
 def test_kernels(run):
     assert "scalar" in run("kernels")
     assert run("kernels", "--all").count("\n") >= run("kernels").count("\n")
