@@ -62,6 +62,43 @@ def test_batch_split_and_crop_keep_the_bits(conv):
         assert_same_bits(part, whole[:, :half])
 
 
+# Work for several threads, cut by images, rows, groups or channels.
+LARGE = [
+    Conv(1, 1, 64, 96, 30, 31, 3, 3, (1, 1), (1, 1, 1, 1)),
+    Conv(1, 1, 512, 300, 7, 7),
+    Conv(5, 1, 90, 110, 20, 9),
+    Conv(2, 4, 64, 64, 21, 20, 3, 3, (1, 1), (1, 1, 1, 1)),
+    Conv(1, 96, 96, 96, 56, 57, 5, 5, (1, 1), (2, 2, 2, 2)),
+    Conv(1, 1, 16, 3, 100, 120, 3, 3, (1, 1), (1, 1, 1, 1)),
+]
+
+
+@pytest.mark.parametrize("conv", LARGE, ids=lambda c: str(run.problem(c)))
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+def test_thread_count_keeps_the_bits(conv, layout):
+    """In exact mode all agree; in fast mode each algorithm agrees with itself, call after call."""
+    _, weight, bias = conv.arrays(seeded(conv), reals)
+    x = run.to_layout(conv.arrays(seeded(conv), reals)[0], layout)
+    common, seen = None, 0
+    for accuracy in ("exact", "fast"):
+        for name in run.accepting(conv, layout=layout, accuracy=accuracy):
+            if name == "reference":
+                continue
+            first = None
+            for threads in (1, 2, 3, 4, 8):
+                plan = pyconv.Conv2dPlan(run.problem(conv), weight, bias, layout=layout,
+                                         algorithm=name, accuracy=accuracy, threads=threads)  # fmt: skip
+                seen = max(seen, plan.threads)
+                got = plan(x)
+                first = got if first is None else first
+                assert_same_bits(got, first, f"{name}, {threads} threads")
+                assert_same_bits(plan(x), first, f"{name}, {threads} threads, again")
+            if accuracy == "exact":
+                common = first if common is None else common
+                assert_same_bits(first, common, name)
+    assert seen > 1, "too little work for a second thread"
+
+
 def test_no_negative_zero_and_bias_starts_the_chain():
     conv = Conv(1, 1, 1, 20, 2, 3)
     x, weight = np.zeros(conv.x_shape, np.float32), np.ones(conv.weight_shape, np.float32)

@@ -30,13 +30,14 @@ def test_small_integers_are_exact(conv, where, biased):
             run.check_exact(conv, arrays, got, f"{name} {layout}", want)
 
 
-@given(convs(), st.sampled_from(["end", "begin"]))
-def test_random_reals_are_bounded(conv, where):
+@given(convs(), st.sampled_from(["end", "begin"]), st.sampled_from(["nchw", "nhwc"]))
+def test_random_reals_are_bounded(conv, where, layout):
     note(str(run.problem(conv)))
     arrays = conv.arrays(seeded(conv), reals)
     for isa in run.ISAS:
-        for name in run.accepting(conv, max_isa=isa):
-            got = run.run_plan(conv, *arrays, where=where, algorithm=name, max_isa=isa)
+        options = {"layout": layout, "max_isa": isa}
+        for name in run.accepting(conv, **options):
+            got = run.run_plan(conv, *arrays, where=where, algorithm=name, **options)
             run.check_bounded(conv, arrays, got, f"{name} {isa}", algorithm=name)
 
 
