@@ -64,6 +64,25 @@ PROBLEMS = {
 ROWS = [k for k in pyconv.kernels() if k.family in PROBLEMS]
 
 
+def test_every_row_that_convolves_is_tested():
+    """Winograd has its own file; any other family that a plan names belongs into PROBLEMS."""
+    family = {k.name: k.family for k in pyconv.kernels()}
+    shapes = [
+        Conv(ic=33, oc=40, ih=9, iw=9, kh=3, kw=3, padding=(1, 1, 1, 1)),
+        Conv(ic=3, oc=2, ih=9, iw=40, kh=3, kw=3),
+        Conv(ic=20, oc=30, ih=5, iw=5),
+        Conv(g=16, ic=64, oc=64, ih=9, iw=9, kh=3, kw=3),
+        Conv(g=16, ic=16, oc=32, ih=9, iw=9, kh=4, kw=3, stride=(2, 2)),
+    ]
+    for conv in shapes:
+        weight = conv.arrays(seeded(conv), integers)[1]
+        for layout in ("nhwc", "nchw"):
+            for name in run.accepting(conv, layout=layout):
+                plan = pyconv.Conv2dPlan(run.problem(conv), weight, algorithm=name, layout=layout)
+                used = {family[kernel] for kernel in plan.describe()["kernels"]}
+                assert used <= {*PROBLEMS, "winograd"}
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_row_around_its_tile(row):
     if not row.available:
