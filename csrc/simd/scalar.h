@@ -30,7 +30,13 @@ PYCONV_INLINE void store_tail(float* p, vf v, vm m) {
   PYCONV_EACH if (m >> i & 1u) p[i] = v.f[i];
 }
 PYCONV_INLINE vf broadcast(const float* p) { return set1(*p); }
-PYCONV_INLINE vf fma(vf a, vf b, vf c) {
+#if defined(__FMA__) || defined(__aarch64__)
+PYCONV_INLINE
+#else
+// Emulated, and called: inlined into unrolled bodies it is slower by a third and takes GCC minutes.
+__attribute__((noinline, unused))
+#endif
+vf fma(vf a, vf b, vf c) {
   vf r;
   PYCONV_EACH r.f[i] = fma1(a.f[i], b.f[i], c.f[i]);
   return r;
