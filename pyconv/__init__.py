@@ -37,6 +37,7 @@ from pyconv.ops.conv import (
 from pyconv.ops.layout import nchw_to_nhwc, nhwc_to_nchw
 from pyconv.ops.linear import LinearPlan, linear
 from pyconv.ops.pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
+from pyconv.ops.separable import separable_conv2d
 from pyconv.ops.sizes import OutputSize, conv_output_size
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "problem_from_shapes",
     "relu",
     "relu6",
+    "separable_conv2d",
     "show_config",
     "sigmoid",
     "silu",

@@ -58,7 +58,8 @@ def conv2d(
         threads: at most so many threads; None: the CPUs this process may use.
         max_isa: cap for this call: ``"scalar"``, ``"avx2"``, ``"avx512"``, ``"neon"``.
         kernel: force one row of `kernels` by name.
-        tolerance: for ``algorithm="separable"``: largest relative error of the low-rank weights.
+        tolerance: for ``algorithm="separable"``: largest error of the low-rank weights, relative to
+            their norm (per filter where they are depthwise); 0 allows what rounding to float32 does.
 
     Returns:
         float32, ``(N, out_channels, oH, oW)``, or channels last.

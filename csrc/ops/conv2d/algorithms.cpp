@@ -16,18 +16,26 @@ namespace pyconv {
   X(implicit_gemm)                  \
   X(im2col)                         \
   X(reference)
+// Those that approximate the weights, not only the arithmetic: auto passes them by.
+#define PYCONV_CONV2D_ONLY_WHEN_FORCED(X) X(separable)
 
 #define X(name)                                                                      \
   Verdict consider_##name(const Conv2dProblem&, const Conv2dRequest&);               \
   std::unique_ptr<Conv2dImpl> make_##name(const Conv2dProblem&, const Conv2dRequest&, \
                                           const float*, const float*);
 PYCONV_CONV2D_ALGORITHMS(X)
+PYCONV_CONV2D_ONLY_WHEN_FORCED(X)
 #undef X
 
 const std::vector<Conv2dAlgorithm>& conv2d_algorithms() {
-#define X(name) {#name, consider_##name, make_##name},
-  static const std::vector<Conv2dAlgorithm> list = {PYCONV_CONV2D_ALGORITHMS(X)};
+  static const std::vector<Conv2dAlgorithm> list = {
+#define X(name) {#name, consider_##name, make_##name, false},
+      PYCONV_CONV2D_ALGORITHMS(X)
 #undef X
+#define X(name) {#name, consider_##name, make_##name, true},
+      PYCONV_CONV2D_ONLY_WHEN_FORCED(X)
+#undef X
+  };
   return list;
 }
 
@@ -44,6 +52,10 @@ std::size_t staged_bytes(std::int64_t floats, std::int64_t channels, Layout requ
 
 }  // namespace
 
+double conversion_cycles(std::size_t bytes) {
+  return static_cast<double>(bytes) * kConversionCyclesPerByte;
+}
+
 std::size_t staged_src_bytes(const Conv2dProblem& p, Layout request, Layout wanted) {
   return p.ih * p.iw == 1 ? 0 : staged_bytes(p.src_size(), p.ic, request, wanted);
 }
@@ -58,7 +70,7 @@ Verdict consider_conv2d(const Conv2dAlgorithm& algorithm, const Conv2dProblem& p
   if (!verdict.accepted) return verdict;
   const std::size_t staged = staged_src_bytes(p, request.layout, verdict.src_layout) +
                              staged_dst_bytes(p, request.layout, verdict.dst_layout);
-  verdict.cost += static_cast<double>(staged) * kConversionCyclesPerByte;
+  verdict.cost += conversion_cycles(staged);
   verdict.workspace_bytes = (verdict.workspace_bytes + 63) / 64 * 64 + staged;
   return verdict;
 }
@@ -86,6 +98,7 @@ Conv2dChoice choose_conv2d(const Conv2dProblem& problem, const Conv2dRequest& re
   if (name != "auto") return named_algorithm(problem, request, name);
   Conv2dChoice best{nullptr, {}};
   for (const Conv2dAlgorithm& algorithm : conv2d_algorithms()) {
+    if (algorithm.only_when_forced) continue;
     Verdict verdict = consider_conv2d(algorithm, problem, request);
     if (!verdict.accepted || (best.algorithm && verdict.cost >= best.verdict.cost)) continue;
     best = {&algorithm, std::move(verdict)};

@@ -23,7 +23,7 @@ struct Conv2dRequest {
   Isa max_isa = Isa::scalar;
   int threads = 1;
   std::string kernel;         // force one registry row by name; empty: the selector's choice
-  float tolerance = 0.0f;     // separable: largest relative error of the low-rank weights
+  float tolerance = 0.0f;     // separable: largest relative error of the low-rank weights; 0: fp32's
   // Weights (oc, ic/g, kh, kw) where the caller has them, for algorithms that must see the values.
   const float* weight = nullptr;
 };
@@ -64,6 +64,7 @@ struct Conv2dAlgorithm {
   // weight: dense (oc, ic/g, kh, kw). bias: oc floats or null. Called only where consider accepts.
   std::unique_ptr<Conv2dImpl> (*make)(const Conv2dProblem&, const Conv2dRequest&,
                                       const float* weight, const float* bias);
+  bool only_when_forced;  // never the choice of "auto"
 };
 
 // Whether src and dst of one image pass through L2 rather than stay in it.
@@ -78,6 +79,9 @@ const std::vector<Conv2dAlgorithm>& conv2d_algorithms();
 // What `algorithm` says, with the plan's conversions of layout counted into cost and workspace.
 Verdict consider_conv2d(const Conv2dAlgorithm& algorithm, const Conv2dProblem&,
                         const Conv2dRequest&);
+
+// What the plan's conversion of so many bytes between the layouts takes.
+double conversion_cycles(std::size_t bytes);
 
 // Bytes of the plan's NHWC or NCHW copies of src and dst; 0 where the layouts agree, or are the same
 // bytes because there is one channel or one pixel.
