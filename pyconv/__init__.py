@@ -34,8 +34,11 @@ from pyconv.ops.conv import (
     depthwise_conv2d,
     problem_from_shapes,
 )
+from pyconv.ops.elementwise import add, mul
+from pyconv.ops.image import concat, pad, resize
 from pyconv.ops.layout import nchw_to_nhwc, nhwc_to_nchw
 from pyconv.ops.linear import LinearPlan, linear
+from pyconv.ops.normalization import batch_norm, log_softmax, lrn, softmax
 from pyconv.ops.pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 from pyconv.ops.separable import separable_conv2d
 from pyconv.ops.sizes import OutputSize, conv_output_size
@@ -48,8 +51,11 @@ __all__ = [
     "LinearPlan",
     "OutputSize",
     "__version__",
+    "add",
     "algorithms",
     "avg_pool2d",
+    "batch_norm",
+    "concat",
     "conv2d",
     "conv_output_size",
     "depthwise_conv2d",
@@ -62,16 +68,22 @@ __all__ = [
     "kernels",
     "leaky_relu",
     "linear",
+    "log_softmax",
+    "lrn",
     "max_pool2d",
+    "mul",
     "nchw_to_nhwc",
     "nhwc_to_nchw",
+    "pad",
     "prelu",
     "problem_from_shapes",
     "relu",
     "relu6",
+    "resize",
     "separable_conv2d",
     "show_config",
     "sigmoid",
     "silu",
+    "softmax",
     "tanh",
 ]

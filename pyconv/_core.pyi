@@ -125,6 +125,71 @@ def activate(
     max_isa: str | None,
     /,
 ) -> _Array: ...
+def add(
+    a: _Array, b: _Array | float, out: _Array | None, threads: int | None, max_isa: str | None, /
+) -> _Array: ...
+def mul(
+    a: _Array, b: _Array | float, out: _Array | None, threads: int | None, max_isa: str | None, /
+) -> _Array: ...
+def softmax(
+    x: _Array,
+    axis: int,
+    log: bool,
+    out: _Array | None,
+    threads: int | None,
+    max_isa: str | None,
+    /,
+) -> _Array: ...
+def batch_norm(
+    x: _Array,
+    mean: _Array,
+    var: _Array,
+    weight: _Array | None,
+    bias: _Array | None,
+    eps: float,
+    layout: str,
+    out: _Array | None,
+    threads: int | None,
+    max_isa: str | None,
+    /,
+) -> _Array: ...
+def lrn(
+    x: _Array,
+    size: int,
+    alpha: float,
+    beta: float,
+    k: float,
+    layout: str,
+    out: _Array | None,
+    threads: int | None,
+    max_isa: str | None,
+    /,
+) -> _Array: ...
+def concat(
+    arrays: Sequence[_Array], axis: int, out: _Array | None, threads: int | None, /
+) -> _Array: ...
+def pad(
+    x: _Array,
+    padding: _Ints,
+    mode: str,
+    value: float,
+    layout: str,
+    out: _Array | None,
+    threads: int | None,
+    /,
+) -> _Array: ...
+def resize(
+    x: _Array,
+    size: _Ints | None,
+    scale_factor: float | Sequence[float] | None,
+    mode: str,
+    align_corners: bool,
+    layout: str,
+    out: _Array | None,
+    threads: int | None,
+    max_isa: str | None,
+    /,
+) -> _Array: ...
 def eltwise_kernel(
     row: str, src: _Array, p: _Array, q: _Array, out: _Array | None, /
 ) -> _Array: ...

@@ -237,26 +237,36 @@ def concat(arrays, axis=1):
     return np.concatenate([np.asarray(a, np.float64) for a in arrays], axis=axis)
 
 
-def pad(x, padding, value=0.0):
-    """Constant border of the image: padding (top, bottom, left, right)."""
+def pad(x, padding, value=0.0, mode="constant"):
+    """A border around the image, padding (top, bottom, left, right): a value, the image mirrored
+    without its edge ("reflect") or its edge ("replicate")."""
     top, bottom, left, right = four(padding)
     sides = ((0, 0), (0, 0), (top, bottom), (left, right))
-    return np.pad(np.asarray(x, np.float64), sides, constant_values=value)
-
-
-def resize(x, size, *, mode="nearest", align_corners=False):
-    """To size (oh, ow). nearest takes floor(i * in / out); bilinear samples at half-pixel centres,
-    or from corner to corner with align_corners."""
     x = np.asarray(x, np.float64)
-    for axis, out in zip((2, 3), pair(size)):
+    if mode == "constant":
+        return np.pad(x, sides, constant_values=value)
+    return np.pad(x, sides, mode={"replicate": "edge"}.get(mode, mode))
+
+
+def resize(x, size=None, *, scale_factor=None, mode="nearest", align_corners=False):
+    """To size (oh, ow), or to floor(size * factor). nearest takes floor(i * step); bilinear samples at
+    half-pixel centres, (i + 0.5) * step - 0.5, or from corner to corner with align_corners. step is
+    in / out or 1 / factor."""
+    x = np.asarray(x, np.float64)
+    factors = pair(scale_factor) if size is None else (None, None)
+    if size is None:
+        size = [math.floor(n * f) for n, f in zip(x.shape[2:], factors)]
+    for axis, out, factor in zip((2, 3), pair(size), factors):
         n, i = x.shape[axis], np.arange(out)
         if mode == "nearest":
-            x = np.take(x, i * n // out, axis=axis)
+            at = i * n // out if factor is None else np.minimum((i / factor).astype(np.int64), n - 1)
+            x = np.take(x, at, axis=axis)
             continue
         if align_corners:
             at = i * ((n - 1) / (out - 1)) if out > 1 else np.zeros(out)
         else:
-            at = np.maximum((i + 0.5) * (n / out) - 0.5, 0.0)
+            at = np.maximum((i + 0.5) / (out / n if factor is None else factor) - 0.5, 0.0)
+        at = np.minimum(at, n - 1)
         low = np.minimum(at.astype(np.int64), n - 1)
         high, part = np.minimum(low + 1, n - 1), at - low
         part = part.reshape((-1,) + (1,) * (3 - axis))

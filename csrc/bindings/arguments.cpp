@@ -104,14 +104,16 @@ FloatArray float_output(py::handle out, const std::vector<std::int64_t>& shape,
   return checked_output(out, shape.data(), shape.size(), inputs.data(), inputs.size());
 }
 
-FloatArray float_output_like(py::handle out, const FloatArray& like,
+FloatArray float_output_like(py::handle out, std::initializer_list<const FloatArray*> alike,
                              std::initializer_list<const FloatArray*> other_inputs) {
-  const std::vector<std::int64_t> shape(like.array.shape(), like.array.shape() + like.rank());
+  const FloatArray& first = **alike.begin();
+  const std::vector<std::int64_t> shape(first.array.shape(), first.array.shape() + first.rank());
   FloatArray result =
       checked_output(out, shape.data(), shape.size(), other_inputs.begin(), other_inputs.size());
-  if (result.data() != like.data() && overlaps(result, like))
-    throw InvalidArgument(
-        "out: expected the input itself or memory of its own, got an array that overlaps an input");
+  for (const FloatArray* input : alike)
+    if (result.data() != input->data() && overlaps(result, *input))
+      throw InvalidArgument("out: expected the input itself or memory of its own, got an array that "
+                            "overlaps an input");
   return result;
 }
 
@@ -137,6 +139,14 @@ std::int64_t parse_int(py::handle object, const char* name) {
                           py::str(object).cast<std::string>());
   }
   return value;
+}
+
+int parse_axis(py::handle object, const char* name, int rank) {
+  const std::int64_t axis = parse_int(object, name);
+  if (axis < -rank || axis >= rank)
+    throw InvalidArgument(std::string(name) + ": expected an axis of an array of rank " +
+                          std::to_string(rank) + ", got " + std::to_string(axis));
+  return static_cast<int>(axis < 0 ? axis + rank : axis);
 }
 
 void parse_pair(py::handle object, const char* name, std::int64_t* h, std::int64_t* w) {

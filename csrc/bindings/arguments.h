@@ -42,11 +42,13 @@ FloatArray float_output(py::handle out, std::initializer_list<std::int64_t> shap
                         std::initializer_list<const FloatArray*> inputs);
 FloatArray float_output(py::handle out, const std::vector<std::int64_t>& shape,
                         const std::vector<const FloatArray*>& inputs);
-// Likewise with the shape of `like`, an input whose own memory `out` may be.
-FloatArray float_output_like(py::handle out, const FloatArray& like,
+// Likewise with the shape of alike[0]; `out` may be one of `alike`, inputs of that shape.
+FloatArray float_output_like(py::handle out, std::initializer_list<const FloatArray*> alike,
                              std::initializer_list<const FloatArray*> other_inputs = {});
 
 std::int64_t parse_int(py::handle object, const char* name);
+// An axis of an array of `rank`, negative ones counted from the end.
+int parse_axis(py::handle object, const char* name, int rank);
 // Any Python real number.
 double parse_number(py::handle object, const char* name);
 // An int, or a sequence of two.

@@ -6,10 +6,13 @@
 #include "kernels/direct/direct.h"
 #include "kernels/eltwise/eltwise.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/lrn/lrn.h"
 #include "kernels/planar/planar.h"
 #include "kernels/linear/linear.h"
 #include "kernels/pool/pool.h"
 #include "kernels/reference/reference.h"
+#include "kernels/resize/resize.h"
+#include "kernels/softmax/softmax.h"
 #include "kernels/transpose/transpose.h"
 #include "kernels/winograd/winograd.h"
 
@@ -42,6 +45,9 @@ py::list kernels() {
   append(list, registry_of(reference_kernels()));
   append(list, registry_of(transpose_kernels()));
   append(list, registry_of(eltwise_kernels()));
+  append(list, registry_of(softmax_kernels()));
+  append(list, registry_of(lrn_kernels()));
+  append(list, registry_of(lerp_kernels()));
   return list;
 }
 

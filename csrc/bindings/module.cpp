@@ -12,6 +12,8 @@ void register_layout(py::module_& m);
 void register_eltwise(py::module_& m);
 void register_linear(py::module_& m);
 void register_pool(py::module_& m);
+void register_image(py::module_& m);
+void register_norm(py::module_& m);
 void register_probe(py::module_& m);
 }  // namespace pyconv
 
@@ -31,5 +33,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   pyconv::register_eltwise(m);
   pyconv::register_linear(m);
   pyconv::register_pool(m);
+  pyconv::register_image(m);
+  pyconv::register_norm(m);
   pyconv::register_probe(m);
 }

@@ -32,6 +32,19 @@ void for_chunks(std::int64_t n, int threads, const Body& body) {
   });
 }
 
+// Axes of size 1 left out, neighbours of one kind joined.
+std::vector<BroadcastAxis> joined(const std::vector<BroadcastAxis>& axes) {
+  std::vector<BroadcastAxis> groups;
+  for (const BroadcastAxis& axis : axes) {
+    if (axis.size == 1) continue;
+    if (!groups.empty() && groups.back().varies == axis.varies)
+      groups.back().size *= axis.size;
+    else
+      groups.push_back(axis);
+  }
+  return groups;
+}
+
 EltwiseArgs part(const EltwiseProblem& problem, std::int64_t first, std::int64_t last) {
   EltwiseArgs args;
   args.src = problem.src + first;
@@ -116,6 +129,43 @@ void eltwise_per_channel(const EltwiseProblem& problem, std::int64_t outer, std:
   const std::vector<float> all_p = repeated(p, channels, inner, rounds);
   const std::vector<float> all_q = repeated(q, channels, inner, rounds);
   run_rows(problem, n, period * rounds, all_p.data(), q ? all_q.data() : nullptr);
+}
+
+// The last groups are (outer, channels, inner); those before them are walked like the digits of a
+// number, of which only the varying ones move p.
+void eltwise_broadcast(const EltwiseProblem& problem, std::vector<BroadcastAxis> axes,
+                       const float* p) {
+  std::vector<BroadcastAxis> groups = joined(axes);
+  std::int64_t inner = 1, channels = 1, outer = 1;
+  if (!groups.empty() && !groups.back().varies) {
+    inner = groups.back().size;
+    groups.pop_back();
+  }
+  if (!groups.empty()) {
+    channels = groups.back().size;
+    groups.pop_back();
+  }
+  if (!groups.empty()) {
+    outer = groups.back().size;
+    groups.pop_back();
+  }
+  const std::int64_t block = outer * channels * inner;
+  std::int64_t blocks = 1;
+  for (const BroadcastAxis& group : groups) blocks *= group.size;
+  EltwiseProblem one = problem;
+  for (std::int64_t index = 0; index < blocks; ++index) {
+    std::int64_t rest = index, stride = channels, at = 0;
+    for (auto group = groups.rbegin(); group != groups.rend(); ++group) {
+      if (group->varies) {
+        at += rest % group->size * stride;
+        stride *= group->size;
+      }
+      rest /= group->size;
+    }
+    one.src = problem.src + index * block;
+    one.dst = problem.dst + index * block;
+    eltwise_per_channel(one, outer, channels, inner, p + at);
+  }
 }
 
 }  // namespace pyconv

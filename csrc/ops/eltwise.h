@@ -1,6 +1,7 @@
 // Elementwise operators on dense arrays: kernels of the eltwise family over the parts of an array.
 #pragma once
 #include <cstdint>
+#include <vector>
 
 #include "base/cpu.h"
 #include "kernels/eltwise/eltwise.h"
@@ -27,5 +28,15 @@ void eltwise_per_element(const EltwiseProblem& problem, std::int64_t n, const fl
 // An array (outer, channels, inner) with p[channel], q[channel]. inner is 1 where channels are last.
 void eltwise_per_channel(const EltwiseProblem& problem, std::int64_t outer, std::int64_t channels,
                          std::int64_t inner, const float* p, const float* q = nullptr);
+
+// An axis of src, and whether the parameter varies along it.
+struct BroadcastAxis {
+  std::int64_t size;
+  bool varies;
+};
+
+// src of shape `axes` with a parameter p that is dense over the axes along which it varies.
+void eltwise_broadcast(const EltwiseProblem& problem, std::vector<BroadcastAxis> axes,
+                       const float* p);
 
 }  // namespace pyconv

@@ -28,19 +28,34 @@ struct Elu {
   }
 };
 
+// num / (num + 2^n den), where num / den = e^r and x = r - n ln2 within the clamp: below -105 the
+// result is 0, above 40 it is 1.
 struct Sigmoid {
   static constexpr int kUnroll = 1;
   static PYCONV_INLINE vf apply(vf x, vf, vf) {
-    const ScaledExp t = exp_scaled(max(set1(-120.0f), neg(abs(x))));
-    return times_logistic(set1(1.0f), t, lt(x, zero()));
+    const vf v = clamp(x, -105.0f, 40.0f);
+    const vf shifted = fma(v, set1(-kLog2e), set1(kRound));
+    const vf n = sub(shifted, set1(kRound));
+    const vf r = fma(n, set1(kLn2Lo), fma(n, set1(kLn2Hi), v));
+    const ExpQuotient e = exp_quotient(r, 0x1p-32f);
+    return div(e.num, add(e.num, times_power(e.den, bits(shifted))));
   }
 };
 
+// max(x, -0) - a / (1 + e^a) with a = |x|: x sigmoid(x) without a select, and down to the smallest
+// subnormal.
 struct Silu {
   static constexpr int kUnroll = 1;
   static PYCONV_INLINE vf apply(vf x, vf, vf) {
-    const ScaledExp t = exp_scaled(max(set1(-120.0f), neg(abs(x))));
-    return times_logistic(max(set1(-120.0f), x), t, lt(x, zero()));
+    const vf a = min(set1(112.0f), abs(x));
+    const Reduced e = exp_reduce(neg(a));
+    return sub(max(set1(-0.0f), x), tail(a, e.r, e.shifted));
+  }
+  // a t / (1 + t), t = 2^n e^r
+  static PYCONV_INLINE vf tail(vf a, vf r, vi shifted) {
+    const ExpQuotient e = exp_quotient(r, 0x1p40f);
+    const vf t = times_power(e.num, shifted);
+    return div(mul(a, t), add(e.den, t));
   }
 };
 
@@ -71,35 +86,38 @@ struct Tanh {
   }
 };
 
-// max(x, -0) - |x| Phi(-|x|), where Phi(-a) = e^(-a^2/2) times a slow function. a^2 is taken in two
-// parts, else its rounding would be magnified by the exponential.
+// max(x, -0) - a Phi(-a) with a = |x|, and Phi(-a) as 2^(-c a^2) times a slow function; 2^40 keeps
+// the numerator normal, so that the last operation alone rounds to a subnormal.
 struct Gelu {
   static constexpr int kUnroll = 1;
   static PYCONV_INLINE vf apply(vf x, vf, vf) {
-    const vf a = min(set1(14.5f), abs(x)), minus_half = set1(-0.5f);
-    const vf square = mul(a, a), square_lo = fma(a, a, neg(square));
-    const ScaledExp e = exp_scaled(mul(square, minus_half), mul(square_lo, minus_half));
-    const vf tail = mul(mul(a, e.m), normal_tail_scaled(a));
-    return sub(max(set1(-0.0f), x), scale2(tail, e.n));
+    constexpr float round40 = kRound + 40.0f;
+    const vf a = min(set1(14.5f), abs(x)), square = mul(a, a);
+    const vf shifted = fma(square, set1(-kHalfLog2e), set1(round40));
+    const vf r = fma(square, set1(-kHalfLog2e), sub(set1(round40), shifted));
+    const ExpQuotient e = exp2_quotient(r), tail = normal_tail_quotient(a);
+    const vf num = mul(mul(a, tail.num), times_power(e.num, bits(shifted)));
+    const vf scaled = div(num, mul(tail.den, e.den));
+    return fma(scaled, set1(-0x1p-40f * kNormalTail), max(set1(-0.0f), x));
   }
 };
 
-// 2u = a (c0 + c1 a^2) in two parts, for the same reason. c0_hi has 21 bits, which makes
-// c0_hi - sum exact.
+// As silu with 2u = a (c0 + c1 a^2) for the exponent, which is taken in two parts, else its rounding
+// would be magnified by the exponential. c0_hi has 21 bits, which makes c0_hi - sum exact.
 struct GeluTanh {
   static constexpr int kUnroll = 1;
   static PYCONV_INLINE vf apply(vf x, vf, vf) {
     constexpr float c0_hi = 0x1.98845p+0f, c0_lo = 0x1.9ea1b2p-23f;
     constexpr float c1_hi = 0x1.2444f2p-4f, c1_lo = 0x1.49b09p-29f;
-    const vf a = min(set1(11.0f), abs(x));
-    const vf square = mul(a, a), square_lo = fma(a, a, neg(square));
+    const vf a = min(set1(11.0f), abs(x)), square = mul(a, a);
+    const vf square_lo = fma(a, a, neg(square));
     const vf sum = fma(square, set1(c1_hi), set1(c0_hi));
     vf sum_lo = fma(square, set1(c1_hi), sub(set1(c0_hi), sum));
     sum_lo = add(sum_lo, fma(square, set1(c1_lo), set1(c0_lo)));
     sum_lo = fma(square_lo, set1(c1_hi), sum_lo);
     const vf v = mul(a, sum), v_lo = fma(a, sum_lo, fma(a, sum, neg(v)));
-    const ScaledExp t = exp_scaled(neg(v), neg(v_lo));
-    return times_logistic(max(set1(-11.0f), x), t, lt(x, zero()));
+    const Reduced e = exp_reduce(neg(v));
+    return sub(max(set1(-0.0f), x), Silu::tail(a, sub(e.r, v_lo), e.shifted));
   }
 };
 

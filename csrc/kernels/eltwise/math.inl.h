@@ -39,24 +39,10 @@ PYCONV_INLINE vf expm1_reduced(vf r) {
 // x between lo and hi; NaN stays.
 PYCONV_INLINE vf clamp(vf x, float lo, float hi) { return min(set1(hi), max(set1(lo), x)); }
 
-// e^x = m * 2^n, m within [0.7, 1.42].
-struct ScaledExp {
-  vf m, n;
-};
-// |x| < 2^20; the exponent x + x_lo is e.g. a product with its rounding error, |x_lo| < 2^-10.
-PYCONV_INLINE ScaledExp exp_scaled(vf x, vf x_lo) {
-  const Reduced e = exp_reduce(x);
-  return {add(set1(1.0f), expm1_reduced(add(e.r, x_lo))), e.n};
-}
-PYCONV_INLINE ScaledExp exp_scaled(vf x) {
-  const Reduced e = exp_reduce(x);
-  return {add(set1(1.0f), expm1_reduced(e.r)), e.n};
-}
-
 // e^x; 0 below -103.97, inf above 88.72, subnormals between.
 PYCONV_INLINE vf exp(vf x) {
-  const ScaledExp e = exp_scaled(clamp(x, -105.0f, 89.5f));
-  return scale2(e.m, e.n);
+  const Reduced e = exp_reduce(clamp(x, -105.0f, 89.5f));
+  return scale2(add(set1(1.0f), expm1_reduced(e.r)), e.n);
 }
 
 // e^x - 1 for -20 <= x <= 0.
@@ -66,29 +52,97 @@ PYCONV_INLINE vf expm1_negative(vf x) {
   return fma(power, expm1_reduced(e.r), sub(power, set1(1.0f)));
 }
 
-// factor / (1 + e^-v), given t = e^-|v|: factor / (1 + t), times t where v is negative. The power of
-// two of t comes last, so that results near the bottom round once.
-PYCONV_INLINE vf times_logistic(vf factor, const ScaledExp& t, vm negative) {
-  const vf denominator = add(set1(1.0f), scale2(t.m, t.n));
-  const vf numerator = select(negative, mul(factor, t.m), factor);
-  return scale2(div(numerator, denominator), select(negative, t.n, zero()));
+// e^r = num / den for |r| <= ln2 / 2, to a relative 2^-31.7: (a + r b) / (a - r b), where r b / a is
+// tanh(r / 2). For quotients that have a division anyway. num and den are within [82, 164] times
+// `scale`, a power of two chosen so that their products with powers of two stay in range.
+struct ExpQuotient {
+  vf num, den;
+};
+PYCONV_INLINE ExpQuotient exp_quotient(vf r, float scale) {
+  const vf square = mul(r, r);
+  const vf a = fma(square, set1(scale * 12.0149765f), set1(scale * 120.179863f));
+  const vf rb = mul(r, fma(square, set1(scale), set1(scale * 60.0899315f)));
+  return {add(a, rb), sub(a, rb)};
 }
 
-// The normal distribution's tail times e^(a^2/2), for 0 <= a <= 14.5: erfcx(a / sqrt 2) / 2 as a
-// quotient of polynomials with positive coefficients, to a relative 2^-26.2.
-PYCONV_INLINE vf normal_tail_scaled(vf a) {
-  vf p = set1(0.00408416707f);
-  p = fma(p, a, set1(0.040436402f));
-  p = fma(p, a, set1(0.182680726f));
-  p = fma(p, a, set1(0.437592924f));
-  p = fma(p, a, set1(0.5f));
-  vf q = set1(0.0102373669f);
-  q = fma(q, a, set1(0.101365574f));
-  q = fma(q, a, set1(0.467998236f));
-  q = fma(q, a, set1(1.20027494f));
-  q = fma(q, a, set1(1.67307067f));
-  q = fma(q, a, set1(1.0f));
-  return div(p, q);
+// Likewise 2^r for |r| <= 1/2, to 2^-32; num and den are within [297, 421].
+PYCONV_INLINE ExpQuotient exp2_quotient(vf r) {
+  const vf square = mul(r, r);
+  const vf a = fma(square, set1(17.3340054f), set1(360.875275f));
+  const vf rb = mul(r, add(square, set1(125.069839f)));
+  return {add(a, rb), sub(a, rb)};
+}
+
+// x = 2^e (1 + f) with f within [sqrt(1/2) - 1, sqrt(2) - 1], for normal x; both exact.
+struct LogReduced {
+  vf e, f;
+};
+PYCONV_INLINE LogReduced log_reduce(vf x) {
+  const vi e = isar<23>(isub(bits(x), iset1(0x3f3504f3)));
+  return {to_float(e), sub(from_bits(isub(bits(x), ishl<23>(e))), set1(1.0f))};
+}
+
+// (log(1 + f) - f + f^2 / 2) / f^3, so that log(1 + f) is good to a relative 2^-27.3.
+PYCONV_INLINE vf log1p_tail(vf f) {
+  vf p = set1(-0.0763639957f);
+  p = fma(p, f, set1(0.127621993f));
+  p = fma(p, f, set1(-0.131596133f));
+  p = fma(p, f, set1(0.142015815f));
+  p = fma(p, f, set1(-0.166234091f));
+  p = fma(p, f, set1(0.200012416f));
+  p = fma(p, f, set1(-0.250008196f));
+  return fma(p, f, set1(0.333333313f));
+}
+
+// log x for normal x > 0, inf and NaN.
+PYCONV_INLINE vf log_positive(vf x) {
+  const LogReduced t = log_reduce(x);
+  const vf square = mul(t.f, t.f);
+  vf low = fma(mul(square, t.f), log1p_tail(t.f), mul(square, set1(-0.5f)));
+  low = fma(t.e, set1(kLn2Lo), low);
+  const vf log = add(mul(t.e, set1(kLn2Hi)), add(t.f, low));
+  return select(lt(x, set1(__builtin_inff())), log, x);
+}
+
+// x^y for 0 < x < inf: exp(y log x), the logarithm in two parts, so that an error of 2^-30 and not
+// one of 2^-24 is magnified by y log x. Overflows to inf, underflows through the subnormals to 0.
+PYCONV_INLINE vf pow_positive(vf x, vf y) {
+  const vm small = lt(x, set1(0x1p-126f));
+  const LogReduced t = log_reduce(select(small, mul(x, set1(0x1p24f)), x));
+  const vf e = sub(t.e, select(small, set1(24.0f), zero()));
+  const vf square = mul(t.f, t.f), half = mul(square, set1(0.5f));
+  const vf half_lo = mul(fma(t.f, t.f, neg(square)), set1(0.5f));
+  // e ln2_hi is exact; each sum's error is exact too, the larger term standing first.
+  const vf whole = mul(e, set1(kLn2Hi)), first = add(whole, t.f), second = sub(first, half);
+  const vf errors = add(sub(t.f, sub(first, whole)), sub(sub(first, second), half));
+  const vf tail = fma(mul(square, t.f), log1p_tail(t.f), fma(e, set1(kLn2Lo), sub(errors, half_lo)));
+  const vf log = add(second, tail), log_lo = sub(tail, sub(log, second));
+  const vf product = mul(y, log), rest = fma(y, log_lo, fma(y, log, neg(product)));
+  const vf product_lo = select(lt(abs(product), set1(128.0f)), rest, zero());
+  const Reduced r = exp_reduce(clamp(product, -105.0f, 89.5f));
+  return scale2(add(set1(1.0f), expm1_reduced(add(r.r, product_lo))), r.n);
+}
+
+// v * 2^n, v and the product normal; n stands in the low bits of `shifted`.
+PYCONV_INLINE vf times_power(vf v, vi shifted) {
+  return from_bits(iadd(bits(v), ishl<23>(shifted)));
+}
+
+// The normal distribution's tail times 2^(c a^2), c = kHalfLog2e, is kNormalTail num / den for
+// 0 <= a <= 14.5: polynomials with positive coefficients and leading coefficient 1, relative error
+// 2^-25.9 (1 + a^2 / 4).
+constexpr float kHalfLog2e = 0.72134752f, kNormalTail = 0.398948073f;
+PYCONV_INLINE ExpQuotient normal_tail_quotient(vf a) {
+  vf p = add(a, set1(10.26789f));
+  p = fma(p, a, set1(47.5901909f));
+  p = fma(p, a, set1(116.394485f));
+  p = fma(p, a, set1(136.448807f));
+  vf q = add(a, set1(10.2690105f));
+  q = fma(q, a, set1(48.5686417f));
+  q = fma(q, a, set1(126.946045f));
+  q = fma(q, a, set1(179.737991f));
+  q = fma(q, a, set1(108.871979f));
+  return {p, q};
 }
 
 }  // namespace

@@ -1,0 +1,59 @@
+#include "ops/softmax.h"
+
+#include <algorithm>
+
+#include "base/thread_pool.h"
+#include "kernels/softmax/softmax.h"
+#include "simd/fp_env.h"
+
+namespace pyconv {
+
+namespace {
+
+constexpr std::int64_t kChunk = 1 << 13;        // floats of one chunk, where rows are shorter
+constexpr std::int64_t kWorthThread = 1 << 15;  // floats for which waking a thread pays
+
+void run_rows(const SoftmaxProblem& p, const SoftmaxFns& fns, const float* src, float* dst,
+              int threads) {
+  const std::int64_t group = std::max<std::int64_t>(1, kChunk / p.length);
+  parallel_for((p.outer + group - 1) / group, threads, [&](std::int64_t chunk, int) {
+    SoftmaxArgs args;
+    args.src = src + chunk * group * p.length;
+    args.dst = dst + chunk * group * p.length;
+    args.length = p.length;
+    args.log = p.log;
+    args.rows = std::min(group, p.outer - chunk * group);
+    fns.rows(args);
+  });
+}
+
+void run_columns(const SoftmaxProblem& p, const SoftmaxFns& fns, const float* src, float* dst,
+                 int threads) {
+  const std::int64_t blocks = (p.inner + kSoftmaxColumns - 1) / kSoftmaxColumns;
+  parallel_for(p.outer * blocks, threads, [&](std::int64_t chunk, int) {
+    const std::int64_t column = chunk % blocks * kSoftmaxColumns;
+    const std::int64_t at = chunk / blocks * p.length * p.inner + column;
+    SoftmaxArgs args;
+    args.src = src + at;
+    args.dst = dst + at;
+    args.length = p.length;
+    args.log = p.log;
+    args.stride = p.inner;
+    args.columns = static_cast<int>(std::min<std::int64_t>(kSoftmaxColumns, p.inner - column));
+    fns.columns(args);
+  });
+}
+
+}  // namespace
+
+void softmax(const SoftmaxProblem& problem, const float* src, float* dst) {
+  const std::int64_t n = problem.outer * problem.length * problem.inner;
+  if (n == 0) return;
+  const FpEnvScope fp_env;
+  const SoftmaxFns& fns = *softmax_kernel(problem.cap).fns;
+  const int threads =
+      static_cast<int>(std::min<std::int64_t>(problem.threads, 1 + n / kWorthThread));
+  (problem.inner == 1 ? run_rows : run_columns)(problem, fns, src, dst, threads);
+}
+
+}  // namespace pyconv
