@@ -88,7 +88,7 @@ def fma_loops(functions, name):
                 yield function, loop
 
 
-@pytest.mark.parametrize("name", ["gemm_tile", "direct_tile", "planar_tile", "depthwise_tile"])
+@pytest.mark.parametrize("name", ["gemm_tile", "direct_tile", "planar_tile", "DepthwiseTile", "GroupedTile"])
 def test_no_accumulator_spills_in_inner_loops(functions, name):
     """A spilled accumulator is written in the loop. The dense tiles read nothing back either; where
     16 registers are short the others may reload a mask or a weight."""

@@ -6,9 +6,10 @@
 #include "kernels/direct/direct.h"
 #include "kernels/eltwise/eltwise.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/grouped/grouped.h"
+#include "kernels/linear/linear.h"
 #include "kernels/lrn/lrn.h"
 #include "kernels/planar/planar.h"
-#include "kernels/linear/linear.h"
 #include "kernels/pool/pool.h"
 #include "kernels/reference/reference.h"
 #include "kernels/resize/resize.h"
@@ -38,6 +39,7 @@ py::list kernels() {
   append(list, gemm_registry());
   append(list, direct_registry());
   append(list, depthwise_registry());
+  append(list, grouped_registry());
   append(list, planar_registry());
   append(list, registry_of(winograd_kernels()));
   append(list, registry_of(linear_kernels()));

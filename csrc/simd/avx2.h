@@ -28,6 +28,13 @@ PYCONV_INLINE void fma_into(vf& acc, vf a, vf b) {
   asm("vfmadd231ps %2, %1, %0" : "+x"(acc) : "x"(a), "x"(b));
 #endif
 }
+PYCONV_INLINE void fma_load(vf& acc, vf a, const float* p) {
+#if defined(PYCONV_NO_ASM)
+  acc = _mm256_fmadd_ps(a, _mm256_loadu_ps(p), acc);
+#else
+  asm("vfmadd231ps %2, %1, %0" : "+x"(acc) : "x"(a), "m"(*reinterpret_cast<const __m256_u*>(p)));
+#endif
+}
 PYCONV_INLINE vf add(vf a, vf b) { return _mm256_add_ps(a, b); }
 PYCONV_INLINE vf sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 PYCONV_INLINE vf mul(vf a, vf b) { return _mm256_mul_ps(a, b); }

@@ -53,10 +53,23 @@ def depthwise_problems(row):
         yield Conv(g=c, ic=c, oc=2 * c, ih=9, iw=width + 5, kh=3, kw=3, dilation=(2, 3), padding=(1, 1, 1, 1))
 
 
+def grouped_problems(row):
+    """Groups around the number that fills a vector, columns around the tile; sizes 3 and 2x1."""
+    columns, lanes = row.tile
+    sizes = [(1, 1), (4, 4), (2, 3), (3, 1), (1, 4), (lanes, lanes), (lanes - 1, 2)]
+    for i, (width, (icg, ocg)) in enumerate(product(around(columns), sizes)):
+        for g, stride in product(around(max(1, lanes // max(icg, ocg)))[:4], (1, 2)):
+            channels = {"g": g, "ic": g * icg, "oc": g * ocg, "stride": (stride, stride)}
+            pad = i % 3
+            iw = max(1, (width - 1) * stride + 3 - 2 * pad)
+            yield Conv(**channels, ih=2 + i % 4, iw=iw, kh=3, kw=3, padding=(1, 1, pad, pad))
+        yield Conv(g=3, ic=3 * icg, oc=3 * ocg, ih=4, iw=width + 2, kh=2, kw=1, dilation=(2, 1))
+
+
 PROBLEMS = {
     "gemm": matrix_problems,
     "direct": matrix_problems,
-    "grouped": matrix_problems,
+    "grouped": grouped_problems,
     "planar": planar_problems,
     "depthwise": depthwise_problems,
     "reference": planar_problems,

@@ -12,6 +12,7 @@
 PYCONV_BEGIN_TARGET_AVX512
 #include "simd/avx512.h"
 #include "simd/opaque.inl.h"
+#include "kernels/strip/strip_body.inl.h"
 #include "kernels/depthwise/depthwise_body.inl.h"
 
 namespace pyconv {

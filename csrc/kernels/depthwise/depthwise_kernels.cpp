@@ -10,7 +10,7 @@ namespace pyconv {
 
 const std::vector<DepthwiseKernel>& depthwise_kernels() {
 #define PYCONV_DEPTHWISE_KERNEL(name, isa, rows, columns, lanes, kh, kw, stride, efficiency) \
-  {{#name, "depthwise", Isa::isa, columns, lanes, efficiency}, rows, kh, kw, stride, name[0],      \
+  {{#name, "depthwise", Isa::isa, columns, lanes, efficiency}, {rows, kh, kw, stride}, name[0],    \
    name[1]},
   static const std::vector<DepthwiseKernel> list = {
 #include "kernels/depthwise/depthwise_kernels.inc"

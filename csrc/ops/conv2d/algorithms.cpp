@@ -8,6 +8,7 @@ namespace pyconv {
 #define PYCONV_CONV2D_ALGORITHMS(X) \
   X(pointwise)                      \
   X(depthwise)                      \
+  X(grouped)                        \
   X(direct)                         \
   X(planar)                         \
   X(winograd_f4)                    \

@@ -1,0 +1,92 @@
+#include "ops/conv2d/strip_plan.h"
+
+#include <algorithm>
+
+#include "ops/activation.h"
+
+namespace pyconv {
+
+namespace {
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {  // b > 0; a of either sign
+  return a >= 0 ? (a + b - 1) / b : -(-a / b);
+}
+
+}  // namespace
+
+bool strip_takes(const StripShape& shape, const Conv2dProblem& p) {
+  return p.kh <= kMostStripRows && (shape.kh == 0 || shape.kh == p.kh) &&
+         (shape.kw == 0 || shape.kw == p.kw) &&
+         (shape.stride == 0 || shape.stride == StripAxis(p.sw, p.dw).stride);
+}
+
+std::string no_strip_row_reason(const char* family, const Conv2dProblem& p,
+                                const Conv2dRequest& request) {
+  if (p.kh > kMostStripRows)
+    return "the filter is taller than " + std::to_string(kMostStripRows) + " rows";
+  return "kernel '" + request.kernel + "' is no " + family + " row that " +
+         isa_name(request.max_isa) + " allows for this filter and stride";
+}
+
+void set_clamp(const Activation& activation, ConvStrip* strip) {
+  const Activation clamp = activation.is_clamp() ? activation : Activation();
+  strip->lo = clamp.lo();
+  strip->hi = clamp.hi();
+  strip->clamped = clamp.kind != ActivationKind::none;
+}
+
+StripPlan::StripPlan(const Conv2dProblem& p, const StripShape& shape)
+    : p_(p), y_(p.sh, p.dh), x_(p.sw, p.dw) {
+  const std::int64_t most = y_.stride == shape.stride ? shape.out_rows : 1;
+  for (std::int64_t m = 0; m < std::min(y_.residues, p.oh()); ++m)
+    for (std::int64_t y = m; y < p.oh(); y += most * y_.residues)
+      groups_.push_back({y, std::min(most, (p.oh() - y + y_.residues - 1) / y_.residues)});
+  for (std::int64_t m = 0; m < std::min(x_.residues, p.ow()); ++m) {
+    const std::int64_t x = m * p.sw - p.pl;
+    columns_.push_back({x, ceil_div(-x, p.dw), ceil_div(p.iw - x, p.dw),
+                        (p.ow() - m - 1) / x_.residues + 1});
+  }
+}
+
+void StripPlan::begin_group(const Conv2dRun& run, std::int64_t image, std::int64_t group,
+                            ConvStrip* strip, const float** rows) const {
+  const RowGroup& g = groups_[group];
+  const std::int64_t src_row = p_.iw * p_.ic;
+  std::int64_t y = g.first * p_.sh - p_.pt;
+  for (std::int64_t i = 0; i < p_.kh + (g.count - 1) * y_.stride; ++i, y += p_.dh) {
+    const bool inside = y >= 0 && y < p_.ih;
+    rows[i] = inside ? run.src + (image * p_.ih + y) * src_row : nullptr;
+    strip->padded_rows = strip->padded_rows || !inside;
+  }
+  strip->rows = rows;
+  strip->kh = p_.kh;
+  strip->kw = p_.kw;
+  strip->stride = x_.stride;
+  strip->src_step = p_.dw * p_.ic;
+  strip->dst_row = y_.residues * p_.ow() * p_.oc;
+  strip->dst_col = x_.residues * p_.oc;
+}
+
+void StripPlan::set_columns(const Conv2dRun& run, std::int64_t image, std::int64_t group,
+                            std::size_t residue, std::int64_t src_channel,
+                            std::int64_t dst_channel, ConvStrip* strip) const {
+  const Columns& columns = columns_[residue];
+  const std::int64_t at =
+      origin(image, group) + static_cast<std::int64_t>(residue) * p_.oc + dst_channel;
+  strip->first = columns.first_tap;
+  strip->last = columns.last_tap;
+  strip->count = columns.count;
+  strip->origin = columns.src * p_.ic + src_channel;
+  strip->dst = run.dst + at;
+  strip->residual = run.residual ? run.residual + at : nullptr;
+}
+
+void StripPlan::activate(const Conv2dRun& run, const Activation& activation, Isa cap,
+                         std::int64_t image, std::int64_t group) const {
+  const std::int64_t row = p_.ow() * p_.oc;
+  for (std::int64_t j = 0; j < groups_[group].count; ++j)
+    activate_rows(activation, cap, run.dst + origin(image, group) + j * y_.residues * row, 1, row,
+                  row);
+}
+
+}  // namespace pyconv
