@@ -22,7 +22,7 @@ from pyconv.study.cost import Cost, convolution_cost
 from pyconv.study.result import NORMAL, Row, Step, Study
 
 Array = NDArray[np.float32]
-# A transform's error against the largest output may reach this (KERNEL bounds are far below).
+# A transform's error against the largest output may reach this; F(6x6, 3x3) was seen to reach 2e-5.
 TRANSFORM_TOLERANCE = 1e-4
 # Algorithms whose estimate is this many times the cheapest are not tried.
 _HOPELESS = 5.0
