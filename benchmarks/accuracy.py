@@ -95,7 +95,9 @@ def measure(row: str, parameter: float, meaning: Meaning, stride: int) -> tuple[
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("functions", nargs="*", default=list(FUNCTIONS), help="default: all")
     parser.add_argument("--stride", type=int, default=1, help="take every stride-th bit pattern")
     parser.add_argument("--isa", default=_core.config()["max_isa"], help="default: the best of this CPU")

@@ -130,10 +130,15 @@ def _rates(footprint: int, isa: str | None) -> tuple[float, float]:
 
 def copy_case(footprint: int, rates: list[float], isa: str | None = None) -> Case:
     """A case that puts the rate of a copy over `footprint` bytes into `rates`: bytes per second,
-    read and written together."""
+    read and written together.
+
+    The footprint shrinks by up to 0.6 % from call to call: source and destination a power of two
+    apart may share their DRAM banks, which halves the rate, and the fastest pair is what counts.
+    """
 
     def copy() -> None:
-        rates.append(machine.bandwidth(footprint, "copy", isa=isa, seconds=PEAK_SECONDS) * 1e9)
+        bytes_moved = footprint - footprint // 500 * (len(rates) % 4)
+        rates.append(machine.bandwidth(bytes_moved, "copy", isa=isa, seconds=PEAK_SECONDS) * 1e9)
 
     return copy
 
