@@ -15,7 +15,9 @@ py::object activate(FastArgs args) {
   Activation activation = parse_activation_argument(args[1]);
   if (activation.kind == ActivationKind::none)
     throw InvalidArgument("activation: expected the name of an activation such as 'relu', got 'none'");
-  activation.alpha = static_cast<float>(parse_number(args[2], "alpha"));
+  const bool leaky = activation.kind == ActivationKind::leaky_relu;
+  activation.alpha =
+      static_cast<float>(parse_number(args[2], leaky ? "negative_slope" : "alpha"));
   const FloatArray y = float_output_like(args[3], {&x});
   EltwiseProblem problem;
   problem.op = activation_op(activation.kind);
