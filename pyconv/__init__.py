@@ -42,11 +42,13 @@ from pyconv.ops.normalization import batch_norm, log_softmax, lrn, softmax
 from pyconv.ops.pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 from pyconv.ops.separable import separable_conv2d
 from pyconv.ops.sizes import OutputSize, conv_output_size
+from pyconv.ops.transposed import ConvTranspose2dPlan, conv_transpose2d
 
 __all__ = [
     "AlgorithmEntry",
     "Conv2dPlan",
     "Conv2dProblem",
+    "ConvTranspose2dPlan",
     "Kernel",
     "LinearPlan",
     "OutputSize",
@@ -58,6 +60,7 @@ __all__ = [
     "concat",
     "conv2d",
     "conv_output_size",
+    "conv_transpose2d",
     "depthwise_conv2d",
     "elu",
     "gelu",

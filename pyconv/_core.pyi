@@ -19,6 +19,24 @@ def config() -> dict[str, Any]: ...
 def probe_isas() -> list[str]: ...
 def probe_fma(isa: str, seconds: float) -> list[float]: ...
 def probe_bandwidth(isa: str, kind: str, bytes: int, seconds: float) -> list[float]: ...
+def conv_transpose2d(
+    x: _Array,
+    weight: _Array,
+    bias: _Array | None,
+    stride: _Ints,
+    padding: _Ints,
+    output_padding: _Ints,
+    dilation: _Ints,
+    groups: int,
+    activation: str | None,
+    accuracy: str,
+    layout: str,
+    out: _Array | None,
+    threads: int | None,
+    max_isa: str | None,
+    kernel: str | None,
+    /,
+) -> _Array: ...
 def linear(
     x: _Array,
     weight: _Array,
@@ -311,5 +329,36 @@ class LinearPlan:
     def out_features(self) -> int: ...
     @property
     def kernels(self) -> str: ...
+    @property
+    def packed_bytes(self) -> int: ...
+
+class ConvTranspose2dPlan:
+    def __init__(
+        self,
+        x_shape: Sequence[int],
+        weight: _Array,
+        bias: _Array | None,
+        stride: _Ints,
+        padding: _Ints,
+        output_padding: _Ints,
+        dilation: _Ints,
+        groups: int,
+        activation: str | None,
+        accuracy: str,
+        layout: str,
+        threads: int | None,
+        max_isa: str | None,
+        kernel: str | None,
+        /,
+    ) -> None: ...
+    def __call__(self, x: _Array, out: _Array | None = None) -> _Array: ...
+    @property
+    def macs(self) -> int: ...
+    @property
+    def kernels(self) -> str: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def workspace_bytes(self) -> int: ...
     @property
     def packed_bytes(self) -> int: ...

@@ -8,6 +8,7 @@ namespace py = pybind11;
 namespace pyconv {
 void register_config(py::module_& m);
 void register_conv(py::module_& m);
+void register_conv_transpose2d(py::module_& m);
 void register_layout(py::module_& m);
 void register_eltwise(py::module_& m);
 void register_linear(py::module_& m);
@@ -29,6 +30,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   });
   pyconv::register_config(m);
   pyconv::register_conv(m);
+  pyconv::register_conv_transpose2d(m);
   pyconv::register_layout(m);
   pyconv::register_eltwise(m);
   pyconv::register_linear(m);
