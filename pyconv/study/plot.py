@@ -78,9 +78,13 @@ def draw(study: Study, path: Path) -> None:
 
 def _texts(figure: Figure, study: Study) -> None:
     figure.text(0.012, 0.968, report.headline(study), fontsize=17, fontweight="bold", color=_INK, va="top")
-    figure.text(0.012, 0.912, report.explanation(study), fontsize=11.5, color="#555555", va="top")
+    figure.text(0.012, 0.912, _subtitle(study), fontsize=11.5, color="#555555", va="top")
     foot = (_subject(study), report.machine_line(study.roofline), report.conditions_line(study))
     figure.text(0.012, 0.014, "   |   ".join(foot), fontsize=8.5, color="#666666")
+
+
+def _subtitle(study: Study) -> str:
+    return "; ".join(text for text in (report.caveat(study), report.explanation(study)) if text)
 
 
 def _times(study: Study) -> Points:

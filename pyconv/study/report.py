@@ -55,8 +55,8 @@ def percent(share: float) -> str:
 
 def finding(study: Study) -> str:
     """What was found, in one sentence made from the numbers."""
-    reason = explanation(study)
-    return f"{headline(study)}{', ' + reason if reason else ''}."
+    reason, doubt = explanation(study), caveat(study)
+    return f"{headline(study)}{', ' + reason if reason else ''}{'; ' + doubt if doubt else ''}."
 
 
 def headline(study: Study) -> str:
@@ -71,6 +71,8 @@ def headline(study: Study) -> str:
     if saving.time < 1.05:
         return f"{fewer}, and no faster: depthwise-separable turns none of its saving into time"
     faster = f"{fewer}, {times(saving.time)} faster"
+    if saving.kept >= 1.05 and noisy(study):
+        return f"{faster} as measured: too disturbed to say what depthwise-separable saves"
     if saving.kept >= 1.05:
         return f"{faster}: depthwise-separable saves more time than MACs"
     if saving.kept >= 0.9:
@@ -85,6 +87,21 @@ def explanation(study: Study) -> str:
         return ""
     reasons = [reason for reason in (_normal_reason(study), _depthwise_reason(study)) if reason]
     return f"because {' and '.join(reasons)}" if reasons else ""
+
+
+def noisy(study: Study) -> bool:
+    """Whether the rounds differ so much that other work must have run meanwhile. The best round does
+    not mend that: a call longer than a time slice of the system is interrupted in every round."""
+    return study.spread > _NOISY
+
+
+def caveat(study: Study) -> str:
+    """What to hold against a disturbed measurement; empty for a quiet one."""
+    if not noisy(study):
+        return ""
+    return (
+        f"but other work disturbed the timing (rounds differ by {percent(study.spread)}): repeat it when idle"
+    )
 
 
 def _depthwise_reason(study: Study) -> str:
@@ -196,8 +213,6 @@ def conditions_line(study: Study) -> str:
         parts.append(f"steal {conditions.steal_share * 100:.1f} %")
     if conditions.load_after is not None:
         parts.append(f"load {conditions.load_after:.1f}")
-    if study.spread > _NOISY:
-        parts.append(f"NOISY: rounds differ by {percent(study.spread)}, better repeat when nothing else runs")
     return ", ".join(parts)
 
 

@@ -104,11 +104,34 @@ def test_picture_is_drawn(make_study, tmp_path, plain):
     assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_noise_is_told(make_study):
-    study = make_study(normal=1.0)
-    assert "NOISY" not in report.conditions_line(study)
-    noisy = replace(study.normal, timing=Timing("normal", (1.0, 2.0, 3.0)))
-    assert "NOISY: rounds differ by 50 %" in report.conditions_line(replace(study, rows=[noisy]))
+def disturbed(study, name):
+    """The same best round of `name`, with other rounds far from it."""
+    rows = [
+        replace(row, timing=Timing(name, (row.seconds, 2 * row.seconds, 3 * row.seconds)))
+        if row.name == name
+        else row
+        for row in study.rows
+    ]
+    return replace(study, rows=rows)
+
+
+def test_noise_stands_in_the_sentence(make_study):
+    quiet = make_study(normal=4.0, separable=1.0)
+    assert "disturbed" not in report.finding(quiet)
+    text = report.finding(disturbed(quiet, "normal"))
+    assert text.endswith(
+        "; but other work disturbed the timing (rounds differ by 50 %): repeat it when idle."
+    )
+
+
+def test_noise_is_not_taken_for_a_gain(make_study):
+    study = make_study(normal=4.0, separable=0.2)
+    assert "saves more time than MACs" in report.headline(study)
+    text = report.headline(disturbed(study, "normal"))
+    assert (
+        text
+        == "8.4x fewer MACs, 20.0x faster as measured: too disturbed to say what depthwise-separable saves"
+    )
 
 
 def test_where_there_is_nothing_to_save(make_study):
