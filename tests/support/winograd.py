@@ -69,7 +69,7 @@ def transform(m, x, weight, padding, part=lambda matrix: matrix):
 
 def terms(m, channels):
     """Roundings along the longest path to an output, the bias included."""
-    return channels + 2 * m + 4
+    return channels + 2 * m + 6
 
 
 def scale(m, x, weight, bias, padding):

@@ -21,11 +21,11 @@
 //     e=1: ...
 //
 // Rounding. d and g are exact, a fused multiply-add rounds once, G g G^T is taken in double and
-// rounded once: |error| <= gamma(C + 2 m + 4) * (amplified + |bias|), gamma(n) = n u / (1 - n u),
+// rounded once: |error| <= gamma(C + 2 m + 6) * (amplified + |bias|), gamma(n) = n u / (1 - n u),
 // u = 2^-24,
 //     amplified = |A^T| [ sum_c (|G||g_c||G^T|) * (|B^T||d_c||B|) ] |A|
-// where C counts the sum, 1 G g G^T, m/2 each of the two passes of B, m/2 + 1 each of the two of A, 1
-// the bias; a residual adds one. No element may overflow or underflow. An infinite or NaN input makes
+// where C counts the sum, 1 G g G^T, m/2 + 1 each of the two passes of B and of A, 1 the bias; a
+// residual adds one. No element may overflow or underflow. An infinite or NaN input makes
 // NaN of all m x m outputs of the tiles that see it.
 #pragma once
 #include <cstdint>

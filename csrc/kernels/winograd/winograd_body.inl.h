@@ -1,5 +1,5 @@
 // Generic body of the Winograd transforms; contract, matrices and their symbols in winograd.h.
-// Included inside a target region, after simd/<isa>.h. P pairs of points: m = 2 P.
+// Included inside a target region, after simd/<isa>.h and simd/opaque.inl.h. P pairs of points: m = 2 P.
 namespace pyconv {
 namespace PYCONV_ISA_NS {
 namespace {
@@ -36,140 +36,200 @@ PYCONV_INLINE vf multiply_add(float k, vf x, vf y) {
   return fma(set1(k), x, y);
 }
 
-template <int P>
-PYCONV_INLINE void input_pass(const vf (&d)[2 * P + 2], vf (&out)[2 * P + 2]) {
+PYCONV_INLINE vf scale(float k, vf x) { return k == 1.0f ? x : mul(set1(k), x); }
+
+// Rows of B^T d that belong together: group 0 is the first and the last, group g > 0 the pair
+// +-p of point g - 1.
+template <int P, int Group>
+PYCONV_INLINE void input_rows(const vf (&d)[2 * P + 2], vf& first, vf& second) {
   constexpr WinogradScheme<P> scheme;
-  out[0] = d[2 * P];
-  out[2 * P + 1] = d[2 * P + 1];
+  if (Group == 0) {
+    first = d[2 * P];
+    second = d[2 * P + 1];
 #pragma GCC unroll 4
-  for (int k = P - 1; k >= 0; --k) {
-    out[0] = multiply_add(scheme.e[k], d[2 * k], out[0]);
-    out[2 * P + 1] = multiply_add(scheme.e[k], d[2 * k + 1], out[2 * P + 1]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < P; ++i) {
-    vf even = d[2 * P], odd = d[2 * P - 1];
-#pragma GCC unroll 4
-    for (int k = P - 2; k >= 0; --k) {
-      even = multiply_add(scheme.q[i][k], d[2 * k + 2], even);
-      odd = multiply_add(scheme.q[i][k], d[2 * k + 1], odd);
+    for (int k = P - 1; k >= 0; --k) {
+      first = multiply_add(scheme.e[k], d[2 * k], first);
+      second = multiply_add(scheme.e[k], d[2 * k + 1], second);
     }
-    out[1 + 2 * i] = multiply_add(kWinogradPoints[P - 1][i], odd, even);
-    out[2 + 2 * i] = multiply_add(-kWinogradPoints[P - 1][i], odd, even);
+    return;
   }
+  constexpr int i = Group > 0 ? Group - 1 : 0;
+  constexpr float point = kWinogradPoints[P - 1][i];
+  vf even = d[2 * P], odd = scale(point, d[2 * P - 1]);
+#pragma GCC unroll 4
+  for (int k = P - 2; k >= 0; --k) {
+    even = multiply_add(scheme.q[i][k], d[2 * k + 2], even);
+    odd = multiply_add(point * scheme.q[i][k], d[2 * k + 1], odd);
+  }
+  first = add(even, odd);
+  second = sub(even, odd);
 }
 
 template <int P>
-PYCONV_INLINE void output_pass(const vf (&m)[2 * P + 2], vf (&out)[2 * P]) {
+PYCONV_INLINE void input_pass(const vf (&d)[2 * P + 2], vf (&out)[2 * P + 2]) {
+  input_rows<P, 0>(d, out[0], out[2 * P + 1]);
+  input_rows<P, 1>(d, out[1], out[2]);
+  if (P > 1) input_rows<P, P < 2 ? 1 : 2>(d, out[P > 1 ? 3 : 0], out[P > 1 ? 4 : 0]);
+  if (P > 2) input_rows<P, P < 3 ? 1 : 3>(d, out[P > 2 ? 5 : 0], out[P > 2 ? 6 : 0]);
+}
+
+// y_j for j of one parity; even rows need the sums of pairs, odd rows the differences.
+template <int P, int Odd>
+PYCONV_INLINE void output_rows(const vf (&m)[2 * P + 2], vf (&out)[P]) {
   constexpr WinogradScheme<P> scheme;
-  vf sum[P], difference[P];
+  vf part[P];
 #pragma GCC unroll 4
-  for (int i = 0; i < P; ++i) {
-    sum[i] = add(m[1 + 2 * i], m[2 + 2 * i]);
-    difference[i] = sub(m[1 + 2 * i], m[2 + 2 * i]);
-  }
-#pragma GCC unroll 8
-  for (int j = 0; j < 2 * P; ++j) {
-    const vf(&part)[P] = j % 2 == 0 ? sum : difference;
-    int i = 0;
-    if (j == 0)
-      out[j] = m[0];
-    else if (j == 2 * P - 1)
-      out[j] = m[2 * P + 1];
-    else
-      out[j] = mul(set1(scheme.power[i][j]), part[0]), i = 1;
+  for (int i = 0; i < P; ++i)
+    part[i] = Odd ? sub(m[1 + 2 * i], m[2 + 2 * i]) : add(m[1 + 2 * i], m[2 + 2 * i]);
 #pragma GCC unroll 4
-    for (; i < P; ++i) out[j] = multiply_add(scheme.power[i][j], part[i], out[j]);
+  for (int j = 0; j < P; ++j) {
+    const int row = 2 * j + Odd;
+    const bool outer = row == 0 || row == 2 * P - 1;
+    out[j] = outer ? multiply_add(scheme.power[0][row], part[0], m[Odd ? 2 * P + 1 : 0])
+                   : scale(scheme.power[0][row], part[0]);
+#pragma GCC unroll 4
+    for (int i = 1; i < P; ++i) out[j] = multiply_add(scheme.power[i][row], part[i], out[j]);
   }
 }
+
+// The address k strides on, k < 8: odd multiples stand in registers, the others are scales of them.
+struct Strides {
+  std::int64_t one, three, five, seven;
+  explicit PYCONV_INLINE Strides(std::int64_t floats)
+      : one(opaque(4 * floats)), three(opaque(12 * floats)), five(opaque(20 * floats)),
+        seven(opaque(28 * floats)) {}
+  template <class T>
+  PYCONV_INLINE T* at(T* base, int k) const {
+    const std::int64_t bytes[8] = {0, one, 2 * one, three, 4 * one, five, 2 * three, seven};
+    return reinterpret_cast<T*>(reinterpret_cast<std::uintptr_t>(base) +
+                                static_cast<std::uintptr_t>(bytes[k]));
+  }
+};
 
 template <bool Tail>
 PYCONV_INLINE vf load_channels(const float* p, vm tail) {
   return Tail ? load_tail(p, tail) : load(p);
 }
 
-template <int P, bool Table, bool Tail>
-PYCONV_INLINE void input_vector(const WinogradInput& in, std::int64_t c, vm tail) {
+// The two rows of V of one group, so that no more than 2 (m + 2) vectors are alive: the tile's pixels
+// are read once per group rather than kept.
+template <int P, bool Table, bool Tail, int Group>
+PYCONV_INLINE void input_group(const WinogradInput& in, const Strides& rows, const Strides& elements,
+                               std::int64_t c, vm tail) {
   constexpr int A = 2 * P + 2;
-  vf half[A][A];
+  vf first[A], second[A];
+  const float* column = Table ? nullptr : in.src + c;
 #pragma GCC unroll 8
   for (int j = 0; j < A; ++j) {
-    vf d[A], out[A];
+    vf d[A];
 #pragma GCC unroll 8
-    for (int i = 0; i < A; ++i)
-      d[i] = load_channels<Tail>(Table ? in.pixels[i * A + j] + c
-                                       : in.src + i * in.row_stride + j * in.pixel_stride + c,
-                                 tail);
-    input_pass<P>(d, out);
-#pragma GCC unroll 8
-    for (int i = 0; i < A; ++i) half[i][j] = out[i];
+    for (int i = Group > 0; i < A - (Group > 0); ++i)
+      d[i] = load_channels<Tail>(Table ? in.pixels[i * A + j] + c : rows.at(column, i), tail);
+    if (Group > 0) d[0] = d[A - 1] = d[1];
+    input_rows<P, Group>(d, first[j], second[j]);
+    if (!Table) column = opaque(column + in.pixel_stride);
   }
+  float* to = opaque(in.dst + c + (Group > 0 ? 2 * Group - 1 : 0) * A * in.element_stride);
+  vf out[A];
+  input_pass<P>(first, out);
 #pragma GCC unroll 8
-  for (int i = 0; i < A; ++i) {
-    vf out[A];
-    input_pass<P>(half[i], out);
+  for (int j = 0; j < A; ++j) store(elements.at(to, j), out[j]);
+  to = opaque(to + (Group > 0 ? 1 : A - 1) * A * in.element_stride);
+  input_pass<P>(second, out);
 #pragma GCC unroll 8
-    for (int j = 0; j < A; ++j) store(in.dst + (i * A + j) * in.element_stride + c, out[j]);
-  }
+  for (int j = 0; j < A; ++j) store(elements.at(to, j), out[j]);
+}
+
+template <int P, bool Table, bool Tail>
+PYCONV_INLINE void input_vector(const WinogradInput& in, const Strides& rows, const Strides& elements,
+                                std::int64_t c, vm tail) {
+  input_group<P, Table, Tail, 0>(in, rows, elements, c, tail);
+  input_group<P, Table, Tail, 1>(in, rows, elements, c, tail);
+  if (P > 1) input_group<P, Table, Tail, P < 2 ? 1 : 2>(in, rows, elements, c, tail);
+  if (P > 2) input_group<P, Table, Tail, P < 3 ? 1 : 3>(in, rows, elements, c, tail);
 }
 
 template <int P, bool Table>
 PYCONV_INLINE void input_channels(const WinogradInput& in) {
+  const Strides rows(in.row_stride), elements(in.element_stride);
   std::int64_t c = 0;
-  for (; c + VL <= in.channels; c += VL) input_vector<P, Table, false>(in, c, mask_first(VL));
+  for (; c + VL <= in.channels; c += VL)
+    input_vector<P, Table, false>(in, rows, elements, c, mask_first(VL));
   if (c < in.channels)
-    input_vector<P, Table, true>(in, c, mask_first(static_cast<int>(in.channels - c)));
+    input_vector<P, Table, true>(in, rows, elements, c,
+                                 mask_first(static_cast<int>(in.channels - c)));
 }
 
+// The descriptions are copied: a vector store may alias them, and would have them read again.
 template <int P>
-void winograd_input(const WinogradInput& in) {
+void winograd_input(const WinogradInput& description) {
+  const WinogradInput in = description;
   if (in.pixels)
     input_channels<P, true>(in);
   else
     input_channels<P, false>(in);
 }
 
+template <int P>
+PYCONV_INLINE void output_pass(const vf (&m)[2 * P + 2], vf (&out)[2 * P]) {
+  vf even[P], odd[P];
+  output_rows<P, 0>(m, even);
+  output_rows<P, 1>(m, odd);
+#pragma GCC unroll 4
+  for (int j = 0; j < P; ++j) {
+    out[2 * j] = even[j];
+    out[2 * j + 1] = odd[j];
+  }
+}
+
 template <int P, bool Tail>
-PYCONV_INLINE void output_vector(const WinogradOutput& out, std::int64_t c, vm tail) {
+PYCONV_INLINE void output_vector(const WinogradOutput& out, const Strides& elements,
+                                 const Strides& rows, std::int64_t c, vm tail) {
   constexpr int A = 2 * P + 2, M = 2 * P;
-  vf half[M][A];
+  vf half[A][M];
+  const float* from = out.src + c;
 #pragma GCC unroll 8
-  for (int j = 0; j < A; ++j) {
-    vf m[A], column[M];
+  for (int i = 0; i < A; ++i) {
+    vf m[A];
 #pragma GCC unroll 8
-    for (int i = 0; i < A; ++i) m[i] = load(out.src + (i * A + j) * out.element_stride + c);
-    output_pass<P>(m, column);
-#pragma GCC unroll 8
-    for (int i = 0; i < M; ++i) half[i][j] = column[i];
+    for (int j = 0; j < A; ++j) m[j] = load(elements.at(from, j));
+    output_pass<P>(m, half[i]);
+    from = opaque(from + A * out.element_stride);
   }
   const vf bias = load(out.bias + c), lo = set1(out.lo), hi = set1(out.hi);
 #pragma GCC unroll 8
-  for (int i = 0; i < M; ++i) {
-    if (i >= out.rows) break;
-    vf y[M];
-    output_pass<P>(half[i], y);
-    float* to = out.dst + i * out.row_stride + c;
-    const float* residual = out.residual ? out.residual + i * out.row_stride + c : nullptr;
+  for (int j = 0; j < M; ++j) {
+    if (j >= out.cols) break;
+    vf m[A], y[M];
 #pragma GCC unroll 8
-    for (int j = 0; j < M; ++j) {
-      if (j >= out.cols) break;
-      vf v = add(y[j], bias);
-      if (residual) v = add(v, load_channels<Tail>(residual + j * out.pixel_stride, tail));
+    for (int i = 0; i < A; ++i) m[i] = half[i][j];
+    output_pass<P>(m, y);
+    float* to = opaque(out.dst + c + j * out.pixel_stride);
+    const float* residual = out.residual ? out.residual + c + j * out.pixel_stride : nullptr;
+#pragma GCC unroll 8
+    for (int i = 0; i < M; ++i) {
+      if (i >= out.rows) break;
+      vf v = add(y[i], bias);
+      if (residual) v = add(v, load_channels<Tail>(rows.at(residual, i), tail));
       v = min(hi, max(lo, v));
       if (Tail)
-        store_tail(to + j * out.pixel_stride, v, tail);
+        store_tail(rows.at(to, i), v, tail);
       else
-        store(to + j * out.pixel_stride, v);
+        store(rows.at(to, i), v);
     }
   }
 }
 
 template <int P>
-void winograd_output(const WinogradOutput& out) {
+void winograd_output(const WinogradOutput& description) {
+  const WinogradOutput out = description;
+  const Strides elements(out.element_stride), rows(out.row_stride);
   std::int64_t c = 0;
-  for (; c + VL <= out.channels; c += VL) output_vector<P, false>(out, c, mask_first(VL));
+  for (; c + VL <= out.channels; c += VL)
+    output_vector<P, false>(out, elements, rows, c, mask_first(VL));
   if (c < out.channels)
-    output_vector<P, true>(out, c, mask_first(static_cast<int>(out.channels - c)));
+    output_vector<P, true>(out, elements, rows, c,
+                           mask_first(static_cast<int>(out.channels - c)));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #if PYCONV_ARM64
 PYCONV_BEGIN_TARGET_NEON
 #include "simd/neon.h"
+#include "simd/opaque.inl.h"
 #include "kernels/winograd/winograd_body.inl.h"
 
 namespace pyconv {

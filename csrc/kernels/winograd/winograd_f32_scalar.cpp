@@ -8,6 +8,7 @@
 
 PYCONV_BEGIN_TARGET_SCALAR
 #include "simd/scalar.h"
+#include "simd/opaque.inl.h"
 #include "kernels/winograd/winograd_body.inl.h"
 
 namespace pyconv {
