@@ -11,7 +11,9 @@ namespace pyconv {
 namespace {
 
 constexpr std::int64_t kChunk = 1 << 14;    // floats: 64 KiB, so that two arrays of it stay in L2
-constexpr std::int64_t kShortRow = 256;     // floats below which a call costs as much as its work
+// A row of a few floats more than a multiple of 16 wastes most of its last vector.
+constexpr std::int64_t kShortPlane = 24;        // floats below which parameters are written out
+constexpr std::int64_t kShortRow = 64, kLongRow = 256;  // likewise where channels are last, and to how many
 constexpr std::int64_t kWorthThread = 1 << 17;  // floats for which waking a thread pays
 
 int worthwhile_threads(std::int64_t n, int threads) {
@@ -65,37 +67,48 @@ std::vector<float> repeated(const float* values, std::int64_t count, std::int64_
   return all;
 }
 
-// Rows of `period` elements that share their parameters element by element.
-void run_rows(const EltwiseProblem& problem, std::int64_t n, std::int64_t period, const float* p,
-              const float* q) {
-  const EltwiseFn fn = eltwise_fns(problem.op, problem.cap).per_element;
+// Rows of `period` elements: a call takes part of a row, or whole rows of a block of `block` rows.
+// place(args, row, offset) sets p and q of the first element.
+template <class Place>
+void run_rows(const EltwiseProblem& problem, EltwiseFn fn, std::int64_t n, std::int64_t period,
+              std::int64_t block, const Place& place) {
   for_chunks(n, problem.threads, [&](std::int64_t first, std::int64_t last) {
     while (first < last) {
-      const std::int64_t offset = first % period;
-      const std::int64_t end = std::min(last, first - offset + period);
+      const std::int64_t row = first / period, offset = first % period;
+      const std::int64_t whole = std::min((last - first) / period, block - row % block);
+      const bool in_rows = offset == 0 && whole > 0;
+      const std::int64_t end = in_rows ? first + whole * period : std::min(last, (row + 1) * period);
       EltwiseArgs args = part(problem, first, end);
-      args.p = p + offset;
-      args.q = q ? q + offset : nullptr;
+      place(args, row, offset);
+      if (in_rows) {
+        args.rows = whole;
+        args.n = period;
+      }
       fn(args);
       first = end;
     }
   });
 }
 
+// The same p[i], q[i] for every row of `period` elements.
+void run_repeated(const EltwiseProblem& problem, std::int64_t n, std::int64_t period,
+                  const float* p, const float* q) {
+  const EltwiseFn fn = eltwise_fns(problem.op, problem.cap).per_element;
+  run_rows(problem, fn, n, period, n, [&](EltwiseArgs& args, std::int64_t, std::int64_t offset) {
+    args.p = p + offset;
+    args.q = q ? q + offset : nullptr;
+  });
+}
+
+// One p, q for each plane of `inner` elements, those of `channels` planes over and over.
 void run_planes(const EltwiseProblem& problem, std::int64_t n, std::int64_t channels,
                 std::int64_t inner, const float* p, const float* q) {
   const EltwiseFn fn = eltwise_fns(problem.op, problem.cap).uniform;
-  for_chunks(n, problem.threads, [&](std::int64_t first, std::int64_t last) {
-    while (first < last) {
-      const std::int64_t plane = first / inner;
-      const std::int64_t end = std::min(last, (plane + 1) * inner);
-      EltwiseArgs args = part(problem, first, end);
-      args.p = p + plane % channels;
-      args.q = q ? q + plane % channels : nullptr;
-      fn(args);
-      first = end;
-    }
-  });
+  run_rows(problem, fn, n, inner, channels,
+           [&](EltwiseArgs& args, std::int64_t plane, std::int64_t) {
+             args.p = p + plane % channels;
+             args.q = q ? q + plane % channels : nullptr;
+           });
 }
 
 }  // namespace
@@ -113,22 +126,22 @@ void eltwise_uniform(const EltwiseProblem& problem, std::int64_t n, const float*
 
 void eltwise_per_element(const EltwiseProblem& problem, std::int64_t n, const float* p,
                          const float* q) {
-  if (n > 0) run_rows(problem, n, n, p, q);
+  if (n > 0) run_repeated(problem, n, n, p, q);
 }
 
 void eltwise_per_channel(const EltwiseProblem& problem, std::int64_t outer, std::int64_t channels,
                          std::int64_t inner, const float* p, const float* q) {
   const std::int64_t n = outer * channels * inner, period = channels * inner;
   if (n == 0) return;
-  if (inner >= kShortRow || channels == 1) return run_planes(problem, n, channels, inner, p, q);
-  if (inner == 1 && (period >= kShortRow || outer == 1))
-    return run_rows(problem, n, period, p, q);
-  if (inner > 1 && outer == 1 && inner >= 16) return run_planes(problem, n, channels, inner, p, q);
+  if (channels == 1) return eltwise_uniform(problem, n, p, q);
+  if (inner >= kShortPlane) return run_planes(problem, n, channels, inner, p, q);
+  if (inner == 1 && (period >= kShortRow || period % 16 == 0 || outer == 1))
+    return run_repeated(problem, n, period, p, q);
   // Short rows: their parameters are written out until a row is long enough.
-  const std::int64_t rounds = std::min(outer, (kShortRow + period - 1) / period);
+  const std::int64_t rounds = std::min(outer, (kLongRow + period - 1) / period);
   const std::vector<float> all_p = repeated(p, channels, inner, rounds);
   const std::vector<float> all_q = repeated(q, channels, inner, rounds);
-  run_rows(problem, n, period * rounds, all_p.data(), q ? all_q.data() : nullptr);
+  run_repeated(problem, n, period * rounds, all_p.data(), q ? all_q.data() : nullptr);
 }
 
 // The last groups are (outer, channels, inner); those before them are walked like the digits of a

@@ -13,30 +13,49 @@ namespace {
 constexpr std::int64_t kRowFloats = 1 << 14;    // floats of one chunk of rows
 constexpr std::int64_t kWorthThread = 1 << 17;  // floats for which waking a thread pays
 
-// The source index of padded index i, -1 for the constant.
-std::int64_t source_of(std::int64_t i, std::int64_t size, PadMode mode) {
+// The source index of padded index i.
+inline std::int64_t source_of(std::int64_t i, std::int64_t size, PadMode mode) {
   if (i >= 0 && i < size) return i;
-  switch (mode) {
-    case PadMode::constant: return -1;
-    case PadMode::reflect: return i < 0 ? -i : 2 * (size - 1) - i;
-    case PadMode::replicate: break;
-  }
+  if (mode == PadMode::reflect) return i < 0 ? -i : 2 * (size - 1) - i;
   return i < 0 ? 0 : size - 1;
 }
 
-void pad_row(const PadProblem& p, const float* src, float* dst) {
-  if (p.mode == PadMode::constant) {
-    std::fill_n(dst, p.left * p.pixel, p.value);
-    std::copy_n(src, p.width * p.pixel, dst + p.left * p.pixel);
-    std::fill_n(dst + (p.left + p.width) * p.pixel, p.right * p.pixel, p.value);
-    return;
+// One pixel; a call to memmove would cost more than the single float of a plane's pixel.
+inline float* put_pixel(const float* from, std::int64_t floats, float* to) {
+  if (floats == 1) {
+    *to = *from;
+    return to + 1;
   }
-  for (std::int64_t x = -p.left; x < 0; ++x, dst += p.pixel)
-    std::copy_n(src + source_of(x, p.width, p.mode) * p.pixel, p.pixel, dst);
-  std::copy_n(src, p.width * p.pixel, dst);
-  dst += p.width * p.pixel;
-  for (std::int64_t x = p.width; x < p.width + p.right; ++x, dst += p.pixel)
-    std::copy_n(src + source_of(x, p.width, p.mode) * p.pixel, p.pixel, dst);
+  return std::copy_n(from, floats, to);
+}
+
+void pad_row(const PadProblem& p, const float* src, float* dst) {
+  for (std::int64_t x = -p.left; x < 0; ++x)
+    dst = put_pixel(src + source_of(x, p.width, p.mode) * p.pixel, p.pixel, dst);
+  dst = std::copy_n(src, p.width * p.pixel, dst);
+  for (std::int64_t x = p.width; x < p.width + p.right; ++x)
+    dst = put_pixel(src + source_of(x, p.width, p.mode) * p.pixel, p.pixel, dst);
+}
+
+void fill(float* first, float* last, float value) {
+  for (; first != last; ++first) *first = value;
+}
+
+// Rows [first, last) of all planes, counted through. Borders meet at the ends of rows: each gap
+// between two copied rows is filled at once.
+void pad_rows_constant(const PadProblem& p, std::int64_t first, std::int64_t last, const float* src,
+                       float* dst) {
+  const std::int64_t rows = p.top + p.height + p.bottom, middle = p.width * p.pixel;
+  const std::int64_t left = p.left * p.pixel, row = left + middle + p.right * p.pixel;
+  float* written = dst + first * row;
+  for (std::int64_t r = first; r < last; ++r) {
+    const std::int64_t y = r % rows - p.top;
+    if (y < 0 || y >= p.height) continue;
+    float* to = dst + r * row + left;
+    fill(written, to, p.value);
+    written = std::copy_n(src + (r / rows * p.height + y) * middle, middle, to);
+  }
+  fill(written, dst + last * row, p.value);
 }
 
 void check_axis(const char* axis, std::int64_t size, std::int64_t before, std::int64_t after,
@@ -69,13 +88,13 @@ void pad(const PadProblem& p, const float* src, float* dst) {
   if (n == 0) return;
   const int threads = static_cast<int>(std::min<std::int64_t>(p.threads, 1 + n / kWorthThread));
   const std::int64_t group = std::max<std::int64_t>(1, kRowFloats / row);
-  parallel_for((p.planes * rows + group - 1) / group, threads, [&](std::int64_t chunk, int) {
-    for (std::int64_t r = chunk * group; r < std::min(p.planes * rows, (chunk + 1) * group); ++r) {
+  const std::int64_t all = p.planes * rows;
+  parallel_for((all + group - 1) / group, threads, [&](std::int64_t chunk, int) {
+    const std::int64_t first = chunk * group, last = std::min(all, first + group);
+    if (p.mode == PadMode::constant) return pad_rows_constant(p, first, last, src, dst);
+    for (std::int64_t r = first; r < last; ++r) {
       const std::int64_t y = source_of(r % rows - p.top, p.height, p.mode);
-      if (y < 0)
-        std::fill_n(dst + r * row, row, p.value);
-      else
-        pad_row(p, src + (r / rows * p.height + y) * p.width * p.pixel, dst + r * row);
+      pad_row(p, src + (r / rows * p.height + y) * p.width * p.pixel, dst + r * row);
     }
   });
 }

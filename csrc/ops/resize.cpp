@@ -12,7 +12,7 @@ namespace pyconv {
 
 namespace {
 
-constexpr std::int64_t kRowFloats = 1 << 14;    // floats of one chunk of output rows
+constexpr std::int64_t kRowFloats = 1 << 14;    // least floats of one chunk of output rows
 constexpr std::int64_t kWidePixel = 64;         // floats from which a pixel is worth a kernel call
 constexpr std::int64_t kWorthThread = 1 << 16;  // floats for which waking a thread pays
 
@@ -46,7 +46,9 @@ Tap linear_tap(const ResizeAxis& axis, std::int64_t i, bool align_corners) {
 template <class Body>
 void for_row_chunks(const ResizeProblem& p, std::int64_t row, int threads, const Body& body) {
   const std::int64_t rows = p.planes * p.height.out;
-  const std::int64_t group = std::max<std::int64_t>(1, kRowFloats / row);
+  // Four chunks a thread: a chunk starts without the rows that the one before it interpolated.
+  const std::int64_t share = threads > 1 ? rows / (4 * threads) : rows;
+  const std::int64_t group = std::max<std::int64_t>({1, kRowFloats / row, share});
   parallel_for((rows + group - 1) / group, threads, [&](std::int64_t chunk, int worker) {
     body(chunk * group, std::min(rows, (chunk + 1) * group), worker);
   });

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/thread_pool.h"
+#include "base/workspace.h"
 #include "kernels/softmax/softmax.h"
 #include "simd/fp_env.h"
 
@@ -11,7 +12,13 @@ namespace pyconv {
 namespace {
 
 constexpr std::int64_t kChunk = 1 << 13;        // floats of one chunk, where rows are shorter
+constexpr std::int64_t kMostScratch = 1 << 16;  // floats: 256 KiB stay in L2 beside other arrays
 constexpr std::int64_t kWorthThread = 1 << 15;  // floats for which waking a thread pays
+
+WorkspacePool& one_workspace() {
+  static WorkspacePool* pool = new WorkspacePool(2, std::size_t{16} << 20);
+  return *pool;
+}
 
 void run_rows(const SoftmaxProblem& p, const SoftmaxFns& fns, const float* src, float* dst,
               int threads) {
@@ -27,11 +34,22 @@ void run_rows(const SoftmaxProblem& p, const SoftmaxFns& fns, const float* src, 
   });
 }
 
+// Wide blocks read whole pages of each row, as long as their scratch stays in L2.
+std::int64_t block_columns(const SoftmaxProblem& p) {
+  const std::int64_t most = std::min<std::int64_t>(kSoftmaxColumns, p.inner);
+  const std::int64_t fitting = kMostScratch / p.length / 64 * 64;
+  return fitting < 64 ? std::min<std::int64_t>(64, most) : std::min(fitting, most);
+}
+
 void run_columns(const SoftmaxProblem& p, const SoftmaxFns& fns, const float* src, float* dst,
                  int threads) {
-  const std::int64_t blocks = (p.inner + kSoftmaxColumns - 1) / kSoftmaxColumns;
-  parallel_for(p.outer * blocks, threads, [&](std::int64_t chunk, int) {
-    const std::int64_t column = chunk % blocks * kSoftmaxColumns;
+  const std::int64_t width = block_columns(p), blocks = (p.inner + width - 1) / width;
+  const std::int64_t wanted = p.length * width;
+  const std::int64_t each = wanted <= kMostScratch ? (wanted + 15) / 16 * 16 : 0;
+  const WorkspacePool::Lease scratch =
+      one_workspace().take(static_cast<std::size_t>(threads * each) * sizeof(float));
+  parallel_for(p.outer * blocks, threads, [&](std::int64_t chunk, int worker) {
+    const std::int64_t column = chunk % blocks * width;
     const std::int64_t at = chunk / blocks * p.length * p.inner + column;
     SoftmaxArgs args;
     args.src = src + at;
@@ -39,7 +57,8 @@ void run_columns(const SoftmaxProblem& p, const SoftmaxFns& fns, const float* sr
     args.length = p.length;
     args.log = p.log;
     args.stride = p.inner;
-    args.columns = static_cast<int>(std::min<std::int64_t>(kSoftmaxColumns, p.inner - column));
+    args.columns = static_cast<int>(std::min(width, p.inner - column));
+    if (each > 0) args.scratch = static_cast<float*>(scratch.data()) + worker * each;
     fns.columns(args);
   });
 }

@@ -1,5 +1,6 @@
-// Elementwise kernels: dst[i] = f(src[i]; p, q) for i < n, with 0, 1 or 2 parameters that are one
-// number each (uniform) or one per element (per_element: p[i], q[i]).
+// Elementwise kernels: dst[r * n + i] = f(src[r * n + i]; p, q) for r < rows and i < n, with 0, 1 or 2
+// parameters: one number for each row (uniform: p[r], q[r]), or for each element of a row, the same in
+// all of them (per_element: p[i], q[i]).
 //
 //   relu              x < 0 ? +0 : x
 //   relu6             that, then x > 6 ? 6 : x
@@ -18,7 +19,7 @@
 //
 // An element's result depends on its operands alone: not on its position, on n, on the ISA. NaN
 // passes through all of them. src and dst are the same or do not overlap, p and q do not overlap
-// dst (p of add and mul may be dst). Nothing is touched beyond n elements.
+// dst (with one row, p of add and mul may be dst). Nothing is touched beyond.
 #pragma once
 #include <cstdint>
 
@@ -30,8 +31,9 @@ struct EltwiseArgs {
   const float* src = nullptr;
   float* dst = nullptr;
   std::int64_t n = 0;
-  const float* p = nullptr;  // one float or n
+  const float* p = nullptr;
   const float* q = nullptr;
+  std::int64_t rows = 1;
 };
 using EltwiseFn = void (*)(const EltwiseArgs&);
 

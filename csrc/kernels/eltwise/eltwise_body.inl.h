@@ -141,12 +141,12 @@ struct Affine {
   static PYCONV_INLINE vf apply(vf x, vf p, vf q) { return fma(x, p, q); }
 };
 
-// Parameters as the loop sees them; what a function does not use is never loaded.
+// Parameters as the loop over a row sees them; what a function does not use is never loaded.
 template <bool kUsesQ>
 struct UniformParams {
   vf p, q;
-  explicit PYCONV_INLINE UniformParams(const EltwiseArgs& args)
-      : p(broadcast(args.p)), q(kUsesQ ? broadcast(args.q) : zero()) {}
+  PYCONV_INLINE UniformParams(const EltwiseArgs& args, std::int64_t row)
+      : p(broadcast(args.p + row)), q(kUsesQ ? broadcast(args.q + row) : zero()) {}
   PYCONV_INLINE vf p_at(std::int64_t) const { return p; }
   PYCONV_INLINE vf q_at(std::int64_t) const { return q; }
   PYCONV_INLINE vf p_tail(std::int64_t, vm) const { return p; }
@@ -155,7 +155,7 @@ struct UniformParams {
 template <bool kUsesQ>
 struct ElementParams {
   const float *p, *q;
-  explicit PYCONV_INLINE ElementParams(const EltwiseArgs& args) : p(args.p), q(args.q) {}
+  PYCONV_INLINE ElementParams(const EltwiseArgs& args, std::int64_t) : p(args.p), q(args.q) {}
   PYCONV_INLINE vf p_at(std::int64_t i) const { return load(p + i); }
   PYCONV_INLINE vf q_at(std::int64_t i) const { return kUsesQ ? load(q + i) : zero(); }
   PYCONV_INLINE vf p_tail(std::int64_t i, vm m) const { return load_tail(p + i, m); }
@@ -164,7 +164,7 @@ struct ElementParams {
   }
 };
 struct NoParams {
-  explicit PYCONV_INLINE NoParams(const EltwiseArgs&) {}
+  PYCONV_INLINE NoParams(const EltwiseArgs&, std::int64_t) {}
   PYCONV_INLINE vf p_at(std::int64_t) const { return zero(); }
   PYCONV_INLINE vf q_at(std::int64_t) const { return zero(); }
   PYCONV_INLINE vf p_tail(std::int64_t, vm) const { return zero(); }
@@ -172,11 +172,11 @@ struct NoParams {
 };
 
 template <class F, class Params>
-PYCONV_INLINE void eltwise_part(const EltwiseArgs& args, const Params& params, std::int64_t i,
+PYCONV_INLINE void eltwise_part(const float* src, float* dst, const Params& params, std::int64_t i,
                                 std::int64_t count) {
   const vm m = mask_first(static_cast<int>(count));
-  const vf x = load_tail(args.src + i, m);
-  store_tail(args.dst + i, F::apply(x, params.p_tail(i, m), params.q_tail(i, m)), m);
+  const vf x = load_tail(src + i, m);
+  store_tail(dst + i, F::apply(x, params.p_tail(i, m), params.q_tail(i, m)), m);
 }
 
 // Floats up to the next vector boundary of dst.
@@ -184,18 +184,14 @@ PYCONV_INLINE std::int64_t to_boundary(const float* dst) {
   return static_cast<std::int64_t>(-reinterpret_cast<std::uintptr_t>(dst) / sizeof(float) % VL);
 }
 
-// Long arrays start with a part vector, so that no store after it crosses a cache line.
+// Long rows start with a part vector, so that no store after it crosses a cache line.
 template <class F, class Params>
-void eltwise(const EltwiseArgs& args) {
+PYCONV_INLINE void eltwise_row(const float* src, float* dst, std::int64_t n, const Params& params) {
   constexpr int U = F::kUnroll;
-  const Params params(args);
-  const float* const src = args.src;
-  float* const dst = args.dst;
-  const std::int64_t n = args.n;
   std::int64_t i = 0;
   if (n >= 4 * U * VL) {
     i = to_boundary(dst);
-    if (i > 0) eltwise_part<F>(args, params, 0, i);
+    if (i > 0) eltwise_part<F>(src, dst, params, 0, i);
   }
   for (; i + U * VL <= n; i += U * VL) {
     vf y[U];
@@ -209,7 +205,15 @@ void eltwise(const EltwiseArgs& args) {
   }
   for (; i + VL <= n; i += VL)
     store(dst + i, F::apply(load(src + i), params.p_at(i), params.q_at(i)));
-  if (i < n) eltwise_part<F>(args, params, i, n - i);
+  if (i < n) eltwise_part<F>(src, dst, params, i, n - i);
+}
+
+template <class F, class Params>
+void eltwise(const EltwiseArgs& args) {
+  const float* src = args.src;
+  float* dst = args.dst;
+  for (std::int64_t row = 0; row < args.rows; ++row, src += args.n, dst += args.n)
+    eltwise_row<F>(src, dst, args.n, Params(args, row));
 }
 
 #define PYCONV_ELTWISE_plain(F) {eltwise<F, NoParams>, nullptr},

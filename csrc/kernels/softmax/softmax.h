@@ -10,7 +10,8 @@
 // of an empty sum (all -inf).
 //
 // `rows` has contiguous rows; `columns` takes up to kSoftmaxColumns axes side by side: element i of
-// axis c stands at src[i * stride + c]. dst is src or does not overlap it. Nothing is touched beyond.
+// axis c stands at src[i * stride + c]. Elements wait in `scratch` (length * columns floats), or in
+// dst where that is null: a power of two as stride maps all elements of an axis to few cache lines. dst is src or does not overlap it. Nothing is touched beyond.
 #pragma once
 #include <cstdint>
 
@@ -18,7 +19,7 @@
 
 namespace pyconv {
 
-constexpr int kSoftmaxColumns = 64;
+constexpr int kSoftmaxColumns = 256;
 
 struct SoftmaxArgs {
   const float* src = nullptr;
@@ -28,6 +29,7 @@ struct SoftmaxArgs {
   std::int64_t rows = 1;    // rows kernel: so many, one after the other
   std::int64_t stride = 0;  // columns kernel
   int columns = 0;          // columns kernel: 1 .. kSoftmaxColumns
+  float* scratch = nullptr;
 };
 using SoftmaxFn = void (*)(const SoftmaxArgs&);
 

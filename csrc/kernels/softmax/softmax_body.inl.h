@@ -19,15 +19,32 @@ PYCONV_INLINE vf exp_times_2_40(vf d) {
 // log of a sum that is times 2^40.
 PYCONV_INLINE vf log_of_sum(vf sum) { return log_positive(mul(sum, set1(0x1p-40f))); }
 
-PYCONV_INLINE float tree_sum(float (&sums)[kSums]) {
+struct Wrapped {
+  std::int32_t lane[2 * VL];
+  constexpr Wrapped() : lane() {
+    for (int j = 0; j < 2 * VL; ++j) lane[j] = j % VL;
+  }
+};
+constexpr Wrapped kWrapped;
+
+// Lane j takes lane j + step, around the end.
+PYCONV_INLINE vf rotate(vf v, int step) { return permute(v, iload(kWrapped.lane + step)); }
+
+// The tree over 16 partial sums in V vectors; all lanes of the result are equal.
+template <int V>
+PYCONV_INLINE vf tree_sum(vf (&sums)[V]) {
+#pragma GCC unroll 2
+  for (int half = V / 2; half > 0; half /= 2)
+#pragma GCC unroll 2
+    for (int v = 0; v < half; ++v) sums[v] = add(sums[v], sums[v + half]);
+  vf sum = sums[0];
 #pragma GCC unroll 4
-  for (int step = kSums / 2; step > 0; step /= 2)
-#pragma GCC unroll 8
-    for (int j = 0; j < step; ++j) sums[j] += sums[j + step];
-  return sums[0];
+  for (int step = VL / 2; step > 0; step /= 2) sum = add(sum, rotate(sum, step));
+  return sum;
 }
 
-float row_max(const float* src, std::int64_t n) {
+// All lanes are the maximum of n floats, NaN left out.
+PYCONV_INLINE vf row_max(const float* src, std::int64_t n) {
   vf m0 = set1(-__builtin_inff()), m1 = m0;
   std::int64_t i = 0;
   for (; i + 2 * VL <= n; i += 2 * VL) {
@@ -39,18 +56,15 @@ float row_max(const float* src, std::int64_t n) {
     const vm tail = mask_first(static_cast<int>(n - i < VL ? n - i : VL));
     m0 = max(select(tail, load_tail(src + i, tail), m0), m0);
   }
-  float lanes[VL];
-  store(lanes, m0);
-  float most = lanes[0];
-  for (int j = 1; j < VL; ++j) most = lanes[j] > most ? lanes[j] : most;
-  return most;
+#pragma GCC unroll 4
+  for (int step = VL / 2; step > 0; step /= 2) m0 = max(rotate(m0, step), m0);
+  return m0;
 }
 
 // The sum of exponentials, which also go to dst where kStore.
 template <bool kStore>
-float row_exp_sum(const float* src, float* dst, std::int64_t n, float most) {
+PYCONV_INLINE vf row_exp_sum(const float* src, float* dst, std::int64_t n, vf m) {
   constexpr int kVectors = kSums / VL;
-  const vf m = set1(most);
   vf sums[kVectors];
 #pragma GCC unroll 4
   for (int v = 0; v < kVectors; ++v) sums[v] = zero();
@@ -71,90 +85,149 @@ float row_exp_sum(const float* src, float* dst, std::int64_t n, float most) {
     if (kStore) store_tail(dst + i + v * VL, e, tail);
     sums[v] = add(sums[v], select(tail, e, zero()));
   }
-  float lanes[kSums];
-#pragma GCC unroll 4
-  for (int v = 0; v < kVectors; ++v) store(lanes + v * VL, sums[v]);
-  return tree_sum(lanes);
+  return tree_sum(sums);
 }
 
-void row_scale(float* dst, std::int64_t n, float factor) {
-  const vf f = set1(factor);
+PYCONV_INLINE void row_scale(float* dst, std::int64_t n, vf factor) {
   std::int64_t i = 0;
-  for (; i + VL <= n; i += VL) store(dst + i, mul(load(dst + i), f));
+  for (; i + VL <= n; i += VL) store(dst + i, mul(load(dst + i), factor));
+  if (i == n) return;
   const vm tail = mask_first(static_cast<int>(n - i));
-  store_tail(dst + i, mul(load_tail(dst + i, tail), f), tail);
+  store_tail(dst + i, mul(load_tail(dst + i, tail), factor), tail);
 }
 
-void row_shift(const float* src, float* dst, std::int64_t n, float most, float log_sum) {
-  const vf m = set1(most), l = set1(log_sum);
+PYCONV_INLINE void row_shift(const float* src, float* dst, std::int64_t n, vf most, vf log_sum) {
   std::int64_t i = 0;
-  for (; i + VL <= n; i += VL) store(dst + i, sub(sub(load(src + i), m), l));
+  for (; i + VL <= n; i += VL) store(dst + i, sub(sub(load(src + i), most), log_sum));
+  if (i == n) return;
   const vm tail = mask_first(static_cast<int>(n - i));
-  store_tail(dst + i, sub(sub(load_tail(src + i, tail), m), l), tail);
+  store_tail(dst + i, sub(sub(load_tail(src + i, tail), most), log_sum), tail);
 }
 
-PYCONV_INLINE float first_lane(vf v) {
-  float lanes[VL];
-  store(lanes, v);
-  return lanes[0];
+// The logarithms of 16 rows are taken at once.
+void log_softmax_rows(const SoftmaxArgs& args, std::int64_t first, std::int64_t rows) {
+  const std::int64_t n = args.length;
+  const vm one = mask_first(1);
+  float most[kSums], sums[kSums];
+  for (int j = 0; j < kSums; ++j) most[j] = sums[j] = 0x1p40f;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const float* src = args.src + (first + r) * n;
+    const vf m = row_max(src, n);
+    store_tail(most + r, m, one);
+    store_tail(sums + r, row_exp_sum<false>(src, nullptr, n, m), one);
+  }
+  for (int j = 0; j < kSums; j += VL) store(sums + j, log_of_sum(load(sums + j)));
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const std::int64_t at = (first + r) * n;
+    row_shift(args.src + at, args.dst + at, n, set1(most[r]), set1(sums[r]));
+  }
 }
 
 void softmax_rows(const SoftmaxArgs& args) {
-  for (std::int64_t row = 0; row < args.rows; ++row) {
-    const float* src = args.src + row * args.length;
-    float* dst = args.dst + row * args.length;
-    const float most = row_max(src, args.length);
-    if (args.log) {
-      const float sum = row_exp_sum<false>(src, dst, args.length, most);
-      row_shift(src, dst, args.length, most, first_lane(log_of_sum(set1(sum))));
-    } else {
-      row_scale(dst, args.length, 1.0f / row_exp_sum<true>(src, dst, args.length, most));
-    }
+  const std::int64_t n = args.length, rows = args.rows;
+  if (args.log) {
+    for (std::int64_t r = 0; r < rows; r += kSums)
+      log_softmax_rows(args, r, rows - r < kSums ? rows - r : kSums);
+    return;
+  }
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const float* src = args.src + r * n;
+    float* dst = args.dst + r * n;
+    row_scale(dst, n, div(set1(1.0f), row_exp_sum<true>(src, dst, n, row_max(src, n))));
   }
 }
 
-// One vector of columns: masked-off lanes are computed on zeros and never stored.
-struct Column {
-  const SoftmaxArgs& args;
-  int first;
-  vm m;
-  PYCONV_INLINE vf src(std::int64_t i) const {
-    return load_tail(args.src + i * args.stride + first, m);
-  }
-  PYCONV_INLINE vf dst(std::int64_t i) const {
-    return load_tail(args.dst + i * args.stride + first, m);
-  }
-  PYCONV_INLINE void put(std::int64_t i, vf v) const {
-    store_tail(args.dst + i * args.stride + first, v, m);
-  }
+// Where the elements of all columns wait, and their maxima.
+struct ColumnStore {
+  float* at;
+  std::int64_t stride;
+  float most[kSoftmaxColumns];
 };
 
-void column_vector(const Column& at, std::int64_t n, bool log) {
-  vf most = set1(-__builtin_inff());
-  for (std::int64_t i = 0; i < n; ++i) most = max(at.src(i), most);
+// A vector of columns, or a part of one: masked-off lanes are +0 and never stored.
+template <bool kPart>
+PYCONV_INLINE vf get(const float* p, vm m) {
+  return kPart ? load_tail(p, m) : load(p);
+}
+template <bool kPart>
+PYCONV_INLINE void put(float* p, vf v, vm m) {
+  if (kPart)
+    store_tail(p, v, m);
+  else
+    store(p, v);
+}
+
+template <bool kPart>
+PYCONV_INLINE void copy_vector(const float* src, float* to, float* most, vm m) {
+  const vf x = get<kPart>(src, m);
+  put<kPart>(to, x, m);
+  put<kPart>(most, max(x, get<kPart>(most, m)), m);
+}
+
+// Copies the axes element by element, whole lines at a time, and keeps their maxima.
+void copy_columns(const SoftmaxArgs& args, ColumnStore& waiting) {
+  const vm part = mask_first(args.columns % VL);
+  for (int c = 0; c < args.columns; ++c) waiting.most[c] = -__builtin_inff();
+  for (std::int64_t i = 0; i < args.length; ++i) {
+    const float* src = args.src + i * args.stride;
+    float* to = waiting.at + i * waiting.stride;
+    int c = 0;
+    for (; c + VL <= args.columns; c += VL)
+      copy_vector<false>(src + c, to + c, waiting.most + c, part);
+    if (c < args.columns) copy_vector<true>(src + c, to + c, waiting.most + c, part);
+  }
+}
+
+// The 16 partial sums stay in registers, element i + j going to sum j.
+template <bool kLog, bool kPart>
+PYCONV_INLINE vf column_sum(float* temp, std::int64_t stride, std::int64_t n, vf most, vm m) {
   vf sums[kSums];
+#pragma GCC unroll 16
   for (int j = 0; j < kSums; ++j) sums[j] = zero();
+  for (std::int64_t i = 0; i < n; i += kSums)
+#pragma GCC unroll 16
+    for (int j = 0; j < kSums; ++j) {
+      if (i + j >= n) break;
+      float* const place = temp + (i + j) * stride;
+      const vf e = exp_times_2_40(sub(get<kPart>(place, m), most));
+      if (!kLog) put<kPart>(place, e, m);
+      sums[j] = add(sums[j], e);
+    }
+#pragma GCC unroll 4
+  for (int half = kSums / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+    for (int j = 0; j < half; ++j) sums[j] = add(sums[j], sums[j + half]);
+  return sums[0];
+}
+
+template <bool kLog, bool kPart>
+void column_vector(const SoftmaxArgs& args, const ColumnStore& waiting, int first) {
+  const vm m = mask_first(kPart ? args.columns - first : VL);
+  const std::int64_t n = args.length, stride = waiting.stride, dst_stride = args.stride;
+  float* temp = waiting.at + first;
+  float* dst = args.dst + first;
+  const vf most = get<kPart>(waiting.most + first, m);
+  const vf sum = column_sum<kLog, kPart>(temp, stride, n, most, m);
+  const vf last = kLog ? log_of_sum(sum) : div(set1(1.0f), sum);
   for (std::int64_t i = 0; i < n; ++i) {
-    const vf e = exp_times_2_40(sub(at.src(i), most));
-    if (!log) at.put(i, e);
-    sums[i % kSums] = add(sums[i % kSums], e);
+    const vf x = get<kPart>(temp + i * stride, m);
+    put<kPart>(dst + i * dst_stride, kLog ? sub(sub(x, most), last) : mul(x, last), m);
   }
-  for (int step = kSums / 2; step > 0; step /= 2)
-    for (int j = 0; j < step; ++j) sums[j] = add(sums[j], sums[j + step]);
-  if (log) {
-    const vf log_sum = log_of_sum(sums[0]);
-    for (std::int64_t i = 0; i < n; ++i) at.put(i, sub(sub(at.src(i), most), log_sum));
-    return;
-  }
-  const vf factor = div(set1(1.0f), sums[0]);
-  for (std::int64_t i = 0; i < n; ++i) at.put(i, mul(at.dst(i), factor));
+}
+
+template <bool kLog>
+void column_results(const SoftmaxArgs& args, const ColumnStore& waiting) {
+  int c = 0;
+  for (; c + VL <= args.columns; c += VL) column_vector<kLog, false>(args, waiting, c);
+  if (c < args.columns) column_vector<kLog, true>(args, waiting, c);
 }
 
 void softmax_columns(const SoftmaxArgs& args) {
-  for (int c = 0; c < args.columns; c += VL) {
-    const int left = args.columns - c;
-    column_vector({args, c, mask_first(left < VL ? left : VL)}, args.length, args.log);
-  }
+  ColumnStore waiting;
+  waiting.at = args.scratch ? args.scratch : args.dst;
+  waiting.stride = args.scratch ? args.columns : args.stride;
+  copy_columns(args, waiting);
+  (args.log ? column_results<true> : column_results<false>)(args, waiting);
 }
 
 }  // namespace
