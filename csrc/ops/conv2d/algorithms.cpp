@@ -94,9 +94,44 @@ Conv2dChoice named_algorithm(const Conv2dProblem& problem, const Conv2dRequest& 
 
 }  // namespace
 
-Conv2dChoice choose_conv2d(const Conv2dProblem& problem, const Conv2dRequest& request,
-                           const std::string& name) {
-  if (name != "auto") return named_algorithm(problem, request, name);
+namespace {
+
+// The last choices of this thread: one-shot calls on one shape decide once. Only what a choice
+// depends on is compared; values of weights never decide what "auto" picks.
+class RecentChoices {
+ public:
+  const Conv2dChoice* find(const Conv2dProblem& problem, const Conv2dRequest& request) const {
+    for (const Entry& entry : entries_)
+      if (entry.choice.algorithm && entry.problem == problem && alike(entry, request))
+        return &entry.choice;
+    return nullptr;
+  }
+  void remember(const Conv2dProblem& problem, const Conv2dRequest& request,
+                const Conv2dChoice& choice) {
+    entries_[next_] = {problem, request.accuracy, request.layout, request.max_isa,
+                       request.threads, choice};
+    next_ = (next_ + 1) % kEntries;
+  }
+
+ private:
+  static constexpr std::size_t kEntries = 8;
+  struct Entry {
+    Conv2dProblem problem;
+    Accuracy accuracy = Accuracy::fast;
+    Layout layout = Layout::nchw;
+    Isa max_isa = Isa::scalar;
+    int threads = 1;
+    Conv2dChoice choice{nullptr, {}};
+  };
+  static bool alike(const Entry& entry, const Conv2dRequest& request) {
+    return entry.accuracy == request.accuracy && entry.layout == request.layout &&
+           entry.max_isa == request.max_isa && entry.threads == request.threads;
+  }
+  Entry entries_[kEntries];
+  std::size_t next_ = 0;
+};
+
+Conv2dChoice cheapest(const Conv2dProblem& problem, const Conv2dRequest& request) {
   Conv2dChoice best{nullptr, {}};
   for (const Conv2dAlgorithm& algorithm : conv2d_algorithms()) {
     if (algorithm.only_when_forced) continue;
@@ -108,6 +143,19 @@ Conv2dChoice choose_conv2d(const Conv2dProblem& problem, const Conv2dRequest& re
     throw InvalidArgument("kernel: no algorithm takes " + problem.str() + " with kernel '" +
                           request.kernel + "'");
   return best;
+}
+
+}  // namespace
+
+Conv2dChoice choose_conv2d(const Conv2dProblem& problem, const Conv2dRequest& request,
+                           const std::string& name) {
+  if (name != "auto") return named_algorithm(problem, request, name);
+  if (!request.kernel.empty()) return cheapest(problem, request);
+  static thread_local RecentChoices recent;
+  if (const Conv2dChoice* known = recent.find(problem, request)) return *known;
+  Conv2dChoice choice = cheapest(problem, request);
+  recent.remember(problem, request, choice);
+  return choice;
 }
 
 }  // namespace pyconv
