@@ -14,6 +14,8 @@ namespace {
 
 // Input floats of one chunk of work: 128 KiB, some 3 us.
 constexpr std::int64_t kChunkFloats = 32768;
+// Padded rows of a plane that are kept in L1: 24 KiB.
+constexpr std::int64_t kBandFloats = 6144;
 
 std::int64_t out_size(std::int64_t size, std::int64_t kernel, std::int64_t stride,
                       std::int64_t dilation, std::int64_t padding, bool ceil_mode) {
@@ -55,22 +57,30 @@ const PoolKernel& pick(PoolKind kind, bool global, bool nhwc, const PoolRequest&
                         request.kernel + "'");
 }
 
-bool planes_take(const Pool2dProblem& p) {
-  return p.sw <= kPoolPlaneMaxStride && p.kw <= kPoolPlaneMaxWidth;
-}
+bool planes_take(const Pool2dProblem& p) { return p.sw <= kPoolPlaneMaxStride; }
 
 // Which rows shall run: one channel is a plane in either layout; NCHW windows that the plane rows
-// don't take, or on images too narrow for their lanes, go through NHWC.
+// don't take, or that leave most of their lanes empty, go through NHWC.
 bool use_nhwc(const Pool2dProblem& p, std::int64_t ow, const PoolRequest& request) {
   const bool planes = request.layout == Layout::nchw || p.c == 1;
-  if (request.kernel.empty()) return !planes || !planes_take(p) || (ow < 4 && p.c >= 4);
+  if (request.kernel.empty())
+    return !planes || !planes_take(p) || (ow <= 8 && p.c >= 8 && (ow < 4 || p.kh * p.kw > 4));
   const bool nhwc = request.kernel.find("nhwc") != std::string::npos;
   if (!nhwc && !planes)
     throw InvalidArgument("kernel: " + request.kernel + " takes layout 'nchw'");
   if (!nhwc && !planes_take(p))
-    throw InvalidArgument("kernel: " + request.kernel +
-                          " takes horizontal strides up to 2 and windows up to 16 wide");
+    throw InvalidArgument("kernel: " + request.kernel + " takes horizontal strides up to 2");
   return nhwc;
+}
+
+PoolImage image_of(const Pool2dProblem& p, std::int64_t oh, std::int64_t ow) {
+  PoolImage image;
+  image.ih = p.ih, image.iw = p.iw, image.oh = oh, image.ow = ow;
+  image.kh = p.kh, image.kw = p.kw, image.sh = p.sh, image.sw = p.sw;
+  image.dh = p.dh, image.dw = p.dw, image.ph = p.ph, image.pw = p.pw;
+  image.include_pad = p.include_pad;
+  image.divisor = static_cast<float>(p.divisor);
+  return image;
 }
 
 std::size_t padded_bytes(std::int64_t floats) {
@@ -106,33 +116,27 @@ Pool2dPlan::Pool2dPlan(const Pool2dProblem& problem, const PoolRequest& request)
   const double cycles = static_cast<double>(p.mb * p.c * p.ih * p.iw) / 8.0 +
                         outputs * static_cast<double>(p.kh * p.kw) / 10.0;
   threads_ = threads_for(cycles, request.threads);
+  if (kernel_->nhwc) return;
+  PoolImage image = image_of(p, oh_, ow_);
+  image.row1 = 1;
+  const PoolBand one = pool_band(image);
+  const std::int64_t more = (kBandFloats / one.stride - one.rows) / p.sh;
+  band_rows_ = image.row1 = std::min(oh_, 1 + std::max<std::int64_t>(0, more));
+  scratch_floats_ = static_cast<std::int64_t>(padded_bytes(pool_scratch_floats(image)) / sizeof(float));
 }
 
 void Pool2dPlan::run(const float* src, float* dst, void* workspace) const {
   const FpEnvScope fp_env;
   const Pool2dProblem& p = problem_;
   if (p.mb * p.c == 0) return;
-  if (src_bytes_ == 0) return kernel_->nhwc ? run_nhwc(src, dst) : run_nchw(src, dst);
+  if (!kernel_->nhwc) return run_nchw(src, dst, static_cast<float*>(workspace));
+  if (src_bytes_ == 0) return run_nhwc(src, dst);
   float* staged_src = static_cast<float*>(workspace);
   float* staged_dst = staged_src + src_bytes_ / sizeof(float);
   convert_layout(src, staged_src, Layout::nhwc, p.mb, p.c, p.ih * p.iw, cap_, threads_);
   run_nhwc(staged_src, staged_dst);
   convert_layout(staged_dst, dst, Layout::nchw, p.mb, p.c, oh_ * ow_, cap_, threads_);
 }
-
-namespace {
-
-PoolImage image_of(const Pool2dProblem& p, std::int64_t oh, std::int64_t ow) {
-  PoolImage image;
-  image.ih = p.ih, image.iw = p.iw, image.oh = oh, image.ow = ow;
-  image.kh = p.kh, image.kw = p.kw, image.sh = p.sh, image.sw = p.sw;
-  image.dh = p.dh, image.dw = p.dw, image.ph = p.ph, image.pw = p.pw;
-  image.include_pad = p.include_pad;
-  image.divisor = static_cast<float>(p.divisor);
-  return image;
-}
-
-}  // namespace
 
 void Pool2dPlan::run_nhwc(const float* src, float* dst) const {
   const Pool2dProblem& p = problem_;
@@ -151,21 +155,25 @@ void Pool2dPlan::run_nhwc(const float* src, float* dst) const {
   });
 }
 
-void Pool2dPlan::run_nchw(const float* src, float* dst) const {
+// A band of rows at a time, so that its padded copy stays in L1, over a group of planes.
+void Pool2dPlan::run_nchw(const float* src, float* dst, float* scratch) const {
   const Pool2dProblem& p = problem_;
   const std::int64_t plane = p.ih * p.iw, planes = p.mb * p.c;
-  const std::int64_t group = std::min(planes, std::max<std::int64_t>(1, kChunkFloats / plane));
-  parallel_for((planes + group - 1) / group, threads_, [&](std::int64_t index, int) {
+  const std::int64_t bands = (oh_ + band_rows_ - 1) / band_rows_;
+  const std::int64_t band_floats = std::max<std::int64_t>(1, plane / bands);
+  const std::int64_t group = std::min(planes, std::max<std::int64_t>(1, kChunkFloats / band_floats));
+  const std::int64_t groups = (planes + group - 1) / group;
+  parallel_for(groups * bands, threads_, [&](std::int64_t index, int worker) {
     PoolImage image = image_of(p, oh_, ow_);
-    image.begin = src;
+    const std::int64_t first = index / bands * group;
+    image.planes = std::min(group, planes - first);
+    image.src = src + first * plane;
+    image.dst = dst + first * oh_ * ow_;
     image.end = src + planes * plane;
-    image.row1 = oh_;
-    const std::int64_t last = std::min(planes, (index + 1) * group);
-    for (std::int64_t i = index * group; i < last; ++i) {
-      image.src = src + i * plane;
-      image.dst = dst + i * oh_ * ow_;
-      kernel_->window(image);
-    }
+    image.scratch = scratch + worker * scratch_floats_;
+    image.row0 = index % bands * band_rows_;
+    image.row1 = std::min(oh_, image.row0 + band_rows_);
+    kernel_->window(image);
   });
 }
 

@@ -45,14 +45,18 @@ class Pool2dPlan {
   // workspace_bytes() or more.
   void run(const float* src, float* dst, void* workspace) const;
 
-  // Scratch for NCHW windows that go through NHWC: strides above 2, and narrow images.
-  std::size_t workspace_bytes() const { return src_bytes_ + dst_bytes_; }
+  // For NCHW: padded rows of a plane for each thread, or both arrays in NHWC where windows go that
+  // way (horizontal strides above 2, narrow images).
+  std::size_t workspace_bytes() const {
+    return src_bytes_ + dst_bytes_ +
+           static_cast<std::size_t>(threads_ * scratch_floats_) * sizeof(float);
+  }
   const char* kernel() const { return kernel_->info.name; }
   int threads() const { return threads_; }
 
  private:
   void run_nhwc(const float* src, float* dst) const;
-  void run_nchw(const float* src, float* dst) const;
+  void run_nchw(const float* src, float* dst, float* scratch) const;
 
   Pool2dProblem problem_;
   std::int64_t oh_, ow_;
@@ -60,6 +64,7 @@ class Pool2dPlan {
   int threads_;
   const PoolKernel* kernel_;
   std::size_t src_bytes_ = 0, dst_bytes_ = 0;
+  std::int64_t band_rows_ = 0, scratch_floats_ = 0;
 };
 
 // dst[n][c] = mean or maximum of the pixels of channel c. `pixels` >= 1.

@@ -15,8 +15,8 @@
 //     avg   16 partial sums from +0, pixel i added to sum i mod 16 in rising order; then sum j takes
 //           sum j + 8 (j < 8), j + 4 (j < 4), 2, 1; then one IEEE division by the number of pixels
 //
-// NHWC kernels vectorise over channels, NCHW kernels along the width. NHWC reads the image only;
-// NCHW may load anything in [begin, end) of PoolImage, and nothing else.
+// NHWC kernels vectorise over channels, NCHW kernels along the width: these take strides up to 2 there
+// (kPoolPlaneMaxStride), and copy planes that need padding into `scratch` first.
 #pragma once
 #include <cstdint>
 
@@ -25,11 +25,12 @@
 namespace pyconv {
 
 struct PoolImage {
-  const float* src = nullptr;  // first element of the image (NHWC) or plane (NCHW)
+  const float* src = nullptr;  // first element of the image (NHWC) or first plane (NCHW)
   float* dst = nullptr;
-  const float* begin = nullptr;  // the whole input
-  const float* end = nullptr;
-  std::int64_t channels = 1;  // NHWC
+  std::int64_t channels = 1;   // NHWC
+  std::int64_t planes = 1;     // NCHW: so many planes, densely one after the other
+  const float* end = nullptr;  // NCHW: loads may reach from src up to here
+  float* scratch = nullptr;    // NCHW: pool_scratch_floats()
   std::int64_t ih = 0, iw = 0, oh = 0, ow = 0;
   std::int64_t kh = 1, kw = 1, sh = 1, sw = 1, dh = 1, dw = 1, ph = 0, pw = 0;
   std::int64_t row0 = 0, row1 = 0;
@@ -61,8 +62,14 @@ struct PoolKernel {
 // All rows of pool_kernels.inc that this build holds, best ISA first.
 const std::vector<PoolKernel>& pool_kernels();
 
-// Windows that an NCHW row takes: strides that it can load, and few enough taps along the width.
 constexpr std::int64_t kPoolPlaneMaxStride = 2;
-constexpr std::int64_t kPoolPlaneMaxWidth = 16;
+
+// The padded rows of one plane that the output rows [row0, row1) of `image` need, in the scratch of
+// NCHW rows: every window inside, and room for whole vectors of any ISA.
+struct PoolBand {
+  std::int64_t rows, stride;
+};
+PoolBand pool_band(const PoolImage& image);
+std::int64_t pool_scratch_floats(const PoolImage& image);
 
 }  // namespace pyconv

@@ -23,6 +23,8 @@ PYCONV_INLINE void split(vf a, vf b, vf& even, vf& odd) {
   even = in_order(_mm256_shuffle_ps(a, b, 0x88));
   odd = in_order(_mm256_shuffle_ps(a, b, 0xdd));
 }
+PYCONV_INLINE vi imax(vi a, vi b) { return _mm256_max_epi32(a, b); }
+PYCONV_INLINE vm above(vi a, vi b) { return _mm256_cmpgt_epi32(a, b); }
 
 }  // namespace
 }  // namespace avx2

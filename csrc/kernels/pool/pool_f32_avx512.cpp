@@ -24,6 +24,8 @@ PYCONV_INLINE void split(vf a, vf b, vf& even, vf& odd) {
   even = _mm512_permutex2var_ps(a, lane, b);
   odd = _mm512_permutex2var_ps(a, iadd(lane, iset1(1)), b);
 }
+PYCONV_INLINE vi imax(vi a, vi b) { return _mm512_max_epi32(a, b); }
+PYCONV_INLINE vm above(vi a, vi b) { return _mm512_cmpgt_epi32_mask(a, b); }
 
 }  // namespace
 }  // namespace avx512

@@ -19,6 +19,8 @@ PYCONV_INLINE void split(vf a, vf b, vf& even, vf& odd) {
   even = vuzp1q_f32(a, b);
   odd = vuzp2q_f32(a, b);
 }
+PYCONV_INLINE vi imax(vi a, vi b) { return vmaxq_s32(a, b); }
+PYCONV_INLINE vm above(vi a, vi b) { return vcgtq_s32(a, b); }
 
 }  // namespace
 }  // namespace neon

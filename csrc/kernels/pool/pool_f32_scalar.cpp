@@ -19,6 +19,15 @@ PYCONV_INLINE void split(vf a, vf b, vf& even, vf& odd) {
   even = {{a.f[0], a.f[2], b.f[0], b.f[2]}};
   odd = {{a.f[1], a.f[3], b.f[1], b.f[3]}};
 }
+PYCONV_INLINE vi imax(vi a, vi b) {
+  for (int i = 0; i < VL; ++i) a.k[i] = a.k[i] > b.k[i] ? a.k[i] : b.k[i];
+  return a;
+}
+PYCONV_INLINE vm above(vi a, vi b) {
+  vm m = 0;
+  for (int i = 0; i < VL; ++i) m |= static_cast<vm>(a.k[i] > b.k[i]) << i;
+  return m;
+}
 
 }  // namespace
 }  // namespace scalar

@@ -1,39 +1,47 @@
 // How the taps of a window are folded into one vector, shared by the pooling bodies; contract in
-// pool.h. The maximum notes NaN in a mask, two taps at a time, and puts it in at the end: that costs
-// half a comparison per tap, where a maximum that keeps NaN would cost a comparison and a selection.
+// pool.h. A maximum carries beside it the largest magnitude seen, compared as an integer: past that
+// of infinity there was a NaN. That takes the integer pipes, which are idle, and carries no mask from
+// step to step. The ISA file defines before it:
+//
+//   imax(a, b)   the larger int32 per lane
+//   above(a, b)  vm, a > b
 namespace pyconv {
 namespace PYCONV_ISA_NS {
 namespace {
 
 constexpr float kInf = __builtin_inff();
 
+PYCONV_INLINE vi magnitude(vf v) { return and_(bits(v), iset1(0x7fffffff)); }
+
+// A maximum in the making, or a sum (which leaves `peak` alone).
+struct Folded {
+  vf value;
+  vi peak;
+};
+
 template <bool kMax>
-PYCONV_INLINE vf fold_start() {
-  return kMax ? set1(-kInf) : zero();
+PYCONV_INLINE Folded fold_start() {
+  return {kMax ? set1(-kInf) : zero(), iset1(0)};
 }
 
 template <bool kMax>
-PYCONV_INLINE void fold(vf& acc, vm& nan, vf v) {
-  if (kMax) {
-    nan = mask_or(nan, unord(v, v));
-    acc = max(acc, v);
-  } else {
-    acc = add(acc, v);
-  }
+PYCONV_INLINE Folded fold_first(vf v) {
+  return kMax ? Folded{v, magnitude(v)} : Folded{add(zero(), v), iset1(0)};
 }
 
 template <bool kMax>
-PYCONV_INLINE void fold(vf& acc, vm& nan, vf v, vf w) {
-  if (kMax) {
-    nan = mask_or(nan, unord(v, w));
-    acc = max(acc, max(v, w));
-  } else {
-    acc = add(add(acc, v), w);
-  }
+PYCONV_INLINE void fold(Folded& f, vf v) {
+  f.value = kMax ? max(f.value, v) : add(f.value, v);
+  if (kMax) f.peak = imax(f.peak, magnitude(v));
 }
 
-PYCONV_INLINE vf finish_max(vf acc, vm nan) {
-  return select(nan, set1(__builtin_nanf("")), add(acc, zero()));
+PYCONV_INLINE Folded larger(const Folded& a, const Folded& b) {
+  return {max(a.value, b.value), imax(a.peak, b.peak)};
+}
+
+PYCONV_INLINE vf finish_max(const Folded& f) {
+  const vm nan = above(f.peak, iset1(0x7f800000));
+  return select(nan, set1(__builtin_nanf("")), add(f.value, zero()));
 }
 
 // Division by a constant. By a power of two the product with its reciprocal is the quotient, bit for
@@ -51,9 +59,9 @@ PYCONV_INLINE Divisor divisor_of(float d) {
 }
 
 template <bool kMax>
-PYCONV_INLINE vf finish(vf acc, vm nan, const Divisor& d) {
-  if (kMax) return finish_max(acc, nan);
-  return d.multiply ? mul(acc, d.value) : div(acc, d.value);
+PYCONV_INLINE vf finish(const Folded& f, const Divisor& d) {
+  if (kMax) return finish_max(f);
+  return d.multiply ? mul(f.value, d.value) : div(f.value, d.value);
 }
 
 // The taps [low, high) of `taps`, `dilation` apart from `at` on, that fall into [0, size).

@@ -4,116 +4,148 @@ namespace pyconv {
 namespace PYCONV_ISA_NS {
 namespace {
 
-// NHWC: NV vectors of channels together. The partial sums are made one after the other and put
-// together as the tree grows, so that no more than five of them are alive.
-template <int NV, int STRIDE, bool kTail>
-PYCONV_INLINE void partial_sums(const float* src, std::int64_t channels, std::int64_t pixels,
-                                int first, const Channels<kTail>& lanes, vf (&sum)[NV]) {
-  if constexpr (STRIDE == 16) {
-    for (int j = 0; j < NV; ++j) sum[j] = zero();
-    const float* at = src + first * channels;
-    for (std::int64_t i = first; i < pixels; i += 16, at += 16 * channels) {
-#pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) sum[j] = add(sum[j], lanes.get(at + j * VL));
-    }
-  } else {
-    vf other[NV];
-    partial_sums<NV, STRIDE * 2>(src, channels, pixels, first, lanes, sum);
-    partial_sums<NV, STRIDE * 2>(src, channels, pixels, first + STRIDE, lanes, other);
-#pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) sum[j] = add(sum[j], other[j]);
-  }
+// NHWC goes through the pixels in order, a block of channels at a time, and keeps what it gathers in
+// L1: 16 partial sums per channel, or one maximum.
+constexpr int kBlockVectors = 256 / VL;
+
+// The larger, NaN if either is: where one is NaN the two comparisons return a different one of them,
+// and NaN survives the union of their bits. Of two zeros it returns either.
+PYCONV_INLINE vf sticky_max(vf a, vf b) {
+  return from_bits(or_(bits(max(a, b)), bits(max(b, a))));
 }
 
-template <int NV, bool kTail>
-void global_avg_channels(const PoolGlobal& p, std::int64_t c, const Channels<kTail>& lanes) {
-  const Divisor divisor = divisor_of(static_cast<float>(p.pixels));
-  vf sum[NV];
-  partial_sums<NV, 1>(p.src + c, p.channels, p.pixels, 0, lanes, sum);
-  for (int j = 0; j < NV; ++j) lanes.put(p.dst + c + j * VL, finish<false>(sum[j], mask_first(0), divisor));
-}
-
-template <int NV, bool kTail>
-void global_max_channels(const PoolGlobal& p, std::int64_t c, const Channels<kTail>& lanes) {
-  vf acc[NV];
-  vm nan[NV];
-  for (int j = 0; j < NV; ++j) {
-    acc[j] = set1(-kInf);
-    nan[j] = mask_first(0);
-  }
-  const float* at = p.src + c;
+template <bool kTail>
+PYCONV_INLINE void average_block(const float* src, std::int64_t channels, std::int64_t pixels,
+                                 int vectors, const Channels<kTail>& lanes, float* dst) {
+  alignas(64) float sums[16][kBlockVectors * VL];
+  const std::int64_t first = pixels < 16 ? pixels : 16;
   std::int64_t i = 0;
-  for (; i + 2 <= p.pixels; i += 2, at += 2 * p.channels)
+  for (; i < first; ++i, src += channels)
+    for (int v = 0; v < vectors; ++v) store(sums[i] + v * VL, add(zero(), lanes.get(src + v * VL)));
+  for (; i < pixels; ++i, src += channels) {
+    float* sum = sums[i % 16];
+    for (int v = 0; v < vectors; ++v)
+      store(sum + v * VL, add(load(sum + v * VL), lanes.get(src + v * VL)));
+  }
+  for (std::int64_t j = first; j < 16; ++j)
+    for (int v = 0; v < vectors; ++v) store(sums[j] + v * VL, zero());
+  const Divisor divisor = divisor_of(static_cast<float>(pixels));
+  for (int v = 0; v < vectors; ++v) {
+    vf sum[16];
+#pragma GCC unroll 16
+    for (int j = 0; j < 16; ++j) sum[j] = load(sums[j] + v * VL);
 #pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j)
-      fold<true>(acc[j], nan[j], lanes.get(at + j * VL), lanes.get(at + p.channels + j * VL));
-  if (i < p.pixels)
-    for (int j = 0; j < NV; ++j) fold<true>(acc[j], nan[j], lanes.get(at + j * VL));
-  for (int j = 0; j < NV; ++j) lanes.put(p.dst + c + j * VL, finish_max(acc[j], nan[j]));
+    for (int half = 8; half >= 1; half /= 2)
+#pragma GCC unroll 8
+      for (int j = 0; j < half; ++j) sum[j] = add(sum[j], sum[j + half]);
+    lanes.put(dst + v * VL, finish<false>({sum[0], iset1(0)}, divisor));
+  }
 }
 
-template <bool kMax, int NV, bool kTail>
-PYCONV_INLINE void global_channels(const PoolGlobal& p, std::int64_t c, const Channels<kTail>& lanes) {
+template <bool kTail>
+PYCONV_INLINE void maximum_block(const float* src, std::int64_t channels, std::int64_t pixels,
+                                 int vectors, const Channels<kTail>& lanes, float* dst) {
+  alignas(64) float best[kBlockVectors * VL];
+  for (int v = 0; v < vectors; ++v) store(best + v * VL, lanes.get(src + v * VL));
+  src += channels;
+  std::int64_t i = 1;
+  for (; i + 2 <= pixels; i += 2, src += 2 * channels)
+    for (int v = 0; v < vectors; ++v) {
+      const vf two = sticky_max(lanes.get(src + v * VL), lanes.get(src + channels + v * VL));
+      store(best + v * VL, sticky_max(load(best + v * VL), two));
+    }
+  if (i < pixels)
+    for (int v = 0; v < vectors; ++v)
+      store(best + v * VL, sticky_max(load(best + v * VL), lanes.get(src + v * VL)));
+  for (int v = 0; v < vectors; ++v) lanes.put(dst + v * VL, add(load(best + v * VL), zero()));
+}
+
+template <bool kMax, bool kTail>
+void global_block(const PoolGlobal& p, std::int64_t c, int vectors, const Channels<kTail>& lanes) {
   if (kMax)
-    global_max_channels<NV>(p, c, lanes);
+    maximum_block(p.src + c, p.channels, p.pixels, vectors, lanes, p.dst + c);
   else
-    global_avg_channels<NV>(p, c, lanes);
+    average_block(p.src + c, p.channels, p.pixels, vectors, lanes, p.dst + c);
 }
 
 template <bool kMax>
 void global_nhwc(const PoolGlobal& p) {
   std::int64_t c = p.first;
-  for (; c + 4 * VL <= p.last; c += 4 * VL) global_channels<kMax, 4>(p, c, Channels<false>{});
-  for (; c + VL <= p.last; c += VL) global_channels<kMax, 1>(p, c, Channels<false>{});
-  if (c < p.last)
-    global_channels<kMax, 1>(p, c, Channels<true>{mask_first(static_cast<int>(p.last - c))});
+  while (c + VL <= p.last) {
+    const std::int64_t whole = (p.last - c) / VL;
+    const int vectors = whole < kBlockVectors ? static_cast<int>(whole) : kBlockVectors;
+    global_block<kMax>(p, c, vectors, Channels<false>{});
+    c += vectors * VL;
+  }
+  if (c < p.last) global_block<kMax>(p, c, 1, Channels<true>{mask_first(static_cast<int>(p.last - c))});
 }
 
-// NCHW: the 16 partial sums are 16 / VL vectors.
-PYCONV_INLINE vf sum_plane(const float* src, std::int64_t pixels) {
-  constexpr int N = kSumVectors;
-  vf sum[N];
-  for (int j = 0; j < N; ++j) sum[j] = zero();
-  std::int64_t i = 0;
-  for (; i + 16 <= pixels; i += 16)
-#pragma GCC unroll 4
-    for (int j = 0; j < N; ++j) sum[j] = add(sum[j], load(src + i + j * VL));
-#pragma GCC unroll 4
-  for (int j = 0; j < N; ++j, i += VL) {
-    if (i >= pixels) break;
-    const std::int64_t rest = pixels - i;
-    sum[j] = add(sum[j], rest >= VL ? load(src + i) : load_tail(src + i, mask_first(static_cast<int>(rest))));
-  }
-  return tree_sum(sum);
+// NCHW: the 16 partial sums are 16 / VL vectors; a few planes go side by side, to overlap their chains.
+constexpr int kPlanes = VL == 16 ? 4 : VL == 8 ? 2 : 1;
+
+PYCONV_INLINE vf rest_of(const float* src, std::int64_t rest) {
+  return rest >= VL ? load(src) : load_tail(src, mask_first(rest < 0 ? 0 : static_cast<int>(rest)));
 }
 
-PYCONV_INLINE vf max_plane(const float* src, std::int64_t pixels) {
-  vf acc = set1(-kInf);
-  vm nan = mask_first(0);
-  std::int64_t i = 0;
-  for (; i + 2 * VL <= pixels; i += 2 * VL) fold<true>(acc, nan, load(src + i), load(src + i + VL));
-  for (; i + VL <= pixels; i += VL) fold<true>(acc, nan, load(src + i));
-  if (i < pixels) {
-    const vm lanes = mask_first(static_cast<int>(pixels - i));
-    fold<true>(acc, nan, select(lanes, load_tail(src + i, lanes), acc));
-  }
-  vf best = finish_max(acc, nan);
+template <int NP>
+PYCONV_INLINE void average_planes(const float* src, std::int64_t pixels, float* dst) {
+  vf sum[NP][kSumVectors];
 #pragma GCC unroll 4
-  for (int by = VL / 2; by >= 1; by /= 2) {
-    const vf other = rotate(best, by);
-    best = select(unord(best, other), set1(__builtin_nanf("")), max(best, other));
+  for (int i = 0; i < NP; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < kSumVectors; ++j) sum[i][j] = zero();
+  std::int64_t x = 0;
+  for (; x + 16 <= pixels; x += 16)
+#pragma GCC unroll 4
+    for (int i = 0; i < NP; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < kSumVectors; ++j)
+        sum[i][j] = add(sum[i][j], load(src + i * pixels + x + j * VL));
+  const Divisor divisor = divisor_of(static_cast<float>(pixels));
+#pragma GCC unroll 4
+  for (int i = 0; i < NP; ++i) {
+    if (x < pixels)
+#pragma GCC unroll 4
+      for (int j = 0; j < kSumVectors; ++j)
+        sum[i][j] = add(sum[i][j], rest_of(src + i * pixels + x + j * VL, pixels - x - j * VL));
+    store_tail(dst + i, finish<false>({tree_sum(sum[i]), iset1(0)}, divisor), mask_first(1));
   }
-  return best;
+}
+
+template <int NP>
+PYCONV_INLINE void maximum_planes(const float* src, std::int64_t pixels, float* dst) {
+  vf best[NP];
+#pragma GCC unroll 4
+  for (int i = 0; i < NP; ++i) best[i] = set1(-kInf);
+  std::int64_t x = 0;
+  for (; x + VL <= pixels; x += VL)
+#pragma GCC unroll 4
+    for (int i = 0; i < NP; ++i) best[i] = sticky_max(best[i], load(src + i * pixels + x));
+  const vm tail = mask_first(static_cast<int>(pixels - x));
+#pragma GCC unroll 4
+  for (int i = 0; i < NP; ++i) {
+    if (x < pixels)
+      best[i] = sticky_max(best[i], select(tail, load_tail(src + i * pixels + x, tail), best[i]));
+#pragma GCC unroll 4
+    for (int by = VL / 2; by >= 1; by /= 2) best[i] = sticky_max(best[i], rotate(best[i], by));
+    store_tail(dst + i, add(best[i], zero()), mask_first(1));
+  }
 }
 
 template <bool kMax>
 void global_nchw(const PoolGlobal& p) {
-  const Divisor divisor = divisor_of(static_cast<float>(p.pixels));
-  const vm one = mask_first(1);
-  for (std::int64_t c = p.first; c < p.last; ++c) {
-    const float* src = p.src + c * p.pixels;
-    const vf v = kMax ? max_plane(src, p.pixels) : sum_plane(src, p.pixels);
-    store_tail(p.dst + c, kMax ? v : finish<false>(v, one, divisor), one);
+  std::int64_t c = p.first;
+  for (; c + kPlanes <= p.last; c += kPlanes) {
+    if (kMax)
+      maximum_planes<kPlanes>(p.src + c * p.pixels, p.pixels, p.dst + c);
+    else
+      average_planes<kPlanes>(p.src + c * p.pixels, p.pixels, p.dst + c);
+  }
+  for (; c < p.last; ++c) {
+    if (kMax)
+      maximum_planes<1>(p.src + c * p.pixels, p.pixels, p.dst + c);
+    else
+      average_planes<1>(p.src + c * p.pixels, p.pixels, p.dst + c);
   }
 }
 

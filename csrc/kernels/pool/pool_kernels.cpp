@@ -22,4 +22,19 @@ const std::vector<PoolKernel>& pool_kernels() {
   return list;
 }
 
+namespace {
+constexpr std::int64_t kWidest = 16;  // lanes
+std::int64_t whole_vectors(std::int64_t n) { return (n + kWidest - 1) / kWidest * kWidest; }
+}  // namespace
+
+PoolBand pool_band(const PoolImage& p) {
+  const std::int64_t columns = (whole_vectors(p.ow) - 1) * p.sw + (p.kw - 1) * p.dw + 1;
+  return {(p.row1 - p.row0 - 1) * p.sh + (p.kh - 1) * p.dh + 1, whole_vectors(columns)};
+}
+
+std::int64_t pool_scratch_floats(const PoolImage& p) {
+  const PoolBand band = pool_band(p);
+  return band.rows * band.stride + whole_vectors(p.ow);
+}
+
 }  // namespace pyconv

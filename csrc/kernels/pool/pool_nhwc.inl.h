@@ -2,7 +2,8 @@
 //
 // A 3x3 maximum goes along the row with the columns' maxima in registers: stride 2 shares one column
 // with the next output, stride 1 two. An average may not (its chain runs by rows), nor need it: at
-// nine loads per output it waits for the cache.
+// nine loads per output it waits for the cache. Windows that overlap go down the image in strips of
+// columns, so that the rows they share are still in L1.
 namespace pyconv {
 namespace PYCONV_ISA_NS {
 namespace {
@@ -45,33 +46,23 @@ struct Taps {
 template <bool kMax, bool kTail>
 PYCONV_INLINE vf any_window(const Taps& taps, std::int64_t c, const Channels<kTail>& lanes,
                             const Divisor& divisor) {
-  vf acc = fold_start<kMax>();
-  vm nan = mask_first(0);
+  Folded f = fold_start<kMax>();
   for (std::int64_t r = 0; r < taps.rows; ++r) {
     const float* at = taps.src + c + r * taps.row_step;
-    std::int64_t s = 0;
-    for (; s + 2 <= taps.cols; s += 2, at += 2 * taps.col_step)
-      fold<kMax>(acc, nan, lanes.get(at), lanes.get(at + taps.col_step));
-    if (s < taps.cols) fold<kMax>(acc, nan, lanes.get(at));
+    for (std::int64_t s = 0; s < taps.cols; ++s, at += taps.col_step) fold<kMax>(f, lanes.get(at));
   }
-  return finish<kMax>(acc, nan, divisor);
+  return finish<kMax>(f, divisor);
 }
 
 template <bool kMax, int K, bool kTail>
 PYCONV_INLINE vf square_window(const Taps& taps, std::int64_t c, const Channels<kTail>& lanes,
                                const Divisor& divisor) {
-  vf v[K * K];
-#pragma GCC unroll 3
-  for (int r = 0; r < K; ++r)
-#pragma GCC unroll 3
-    for (int s = 0; s < K; ++s)
-      v[r * K + s] = lanes.get(taps.src + c + r * taps.row_step + s * taps.col_step);
-  vf acc = fold_start<kMax>();
-  vm nan = mask_first(0);
-#pragma GCC unroll 5
-  for (int i = 0; i + 2 <= K * K; i += 2) fold<kMax>(acc, nan, v[i], v[i + 1]);
-  if (K % 2) fold<kMax>(acc, nan, v[K * K - 1]);
-  return finish<kMax>(acc, nan, divisor);
+  const float* at = taps.src + c;
+  Folded f = fold_first<kMax>(lanes.get(at));
+#pragma GCC unroll 9
+  for (int i = 1; i < K * K; ++i)
+    fold<kMax>(f, lanes.get(at + i / K * taps.row_step + i % K * taps.col_step));
+  return finish<kMax>(f, divisor);
 }
 
 template <bool kMax>
@@ -79,64 +70,69 @@ void any_pixel(const Taps& taps, float* dst, std::int64_t channels, const Diviso
   PYCONV_EACH_VECTOR(channels, lanes.put(dst + c, any_window<kMax>(taps, c, lanes, divisor)))
 }
 
+template <bool kMax, int K, bool kTail>
+void narrow_pixels(Taps taps, std::int64_t pixel_step, float* dst, std::int64_t pixels,
+                   std::int64_t channels, const Divisor& divisor, const Channels<kTail>& lanes) {
+  for (std::int64_t x = 0; x < pixels; ++x, taps.src += pixel_step, dst += channels)
+    lanes.put(dst, square_window<kMax, K>(taps, 0, lanes, divisor));
+}
+
 template <bool kMax, int K>
 void square_pixels(Taps taps, std::int64_t pixel_step, float* dst, std::int64_t pixels,
                    std::int64_t channels, const Divisor& divisor) {
-  for (std::int64_t x = 0; x < pixels; ++x, taps.src += pixel_step, dst += channels) {
-    PYCONV_EACH_VECTOR(channels,
-                       lanes.put(dst + c, (square_window<kMax, K>(taps, c, lanes, divisor))))
-  }
+  if (channels < VL)
+    return narrow_pixels<kMax, K>(taps, pixel_step, dst, pixels, channels, divisor,
+                                  Channels<true>{mask_first(static_cast<int>(channels))});
+  const Channels<false> lanes{};
+  if (channels == VL)
+    return narrow_pixels<kMax, K>(taps, pixel_step, dst, pixels, channels, divisor, lanes);
+  for (std::int64_t x = 0; x < pixels; ++x, taps.src += pixel_step, dst += channels)
+    for (std::int64_t c = 0;;) {
+      lanes.put(dst + c, square_window<kMax, K>(taps, c, lanes, divisor));
+      if (c == channels - VL) break;
+      c = c + VL < channels - VL ? c + VL : channels - VL;
+    }
 }
 
-// Maximum of a column of three taps, and its NaN.
 template <bool kTail>
-PYCONV_INLINE void column_max(const float* at, std::int64_t row_step, const Channels<kTail>& lanes,
-                              vf& acc, vm& nan) {
-  const vf a = lanes.get(at), b = lanes.get(at + row_step), d = lanes.get(at + 2 * row_step);
-  nan = mask_or(unord(a, b), unord(d, d));
-  acc = max(max(a, b), d);
+PYCONV_INLINE Folded column_max(const float* at, std::int64_t row_step,
+                                const Channels<kTail>& lanes) {
+  Folded f = fold_first<true>(lanes.get(at));
+  fold<true>(f, lanes.get(at + row_step));
+  fold<true>(f, lanes.get(at + 2 * row_step));
+  return f;
 }
 
 // `pixels` neighbouring outputs of a 3x3 maximum with dense taps, one vector of channels.
 template <int SW, bool kTail>
 PYCONV_INLINE void rolling_max(const Taps& taps, std::int64_t c, const Channels<kTail>& lanes,
                                float* dst, std::int64_t pixels, std::int64_t channels) {
-  constexpr int kShared = 3 - SW;
+  const std::int64_t row = taps.row_step, col = taps.col_step;
   const float* at = taps.src + c;
-  vf column[3];
-  vm nan[3];
-#pragma GCC unroll 2
-  for (int s = 0; s < kShared; ++s, at += taps.col_step)
-    column_max(at, taps.row_step, lanes, column[s], nan[s]);
-  for (dst += c; pixels > 0; --pixels, dst += channels) {
-#pragma GCC unroll 2
-    for (int s = kShared; s < 3; ++s, at += taps.col_step)
-      column_max(at, taps.row_step, lanes, column[s], nan[s]);
-    const vf best = max(max(column[0], column[1]), column[2]);
-    lanes.put(dst, finish_max(best, mask_or(mask_or(nan[0], nan[1]), nan[2])));
-#pragma GCC unroll 2
-    for (int s = 0; s < kShared; ++s) {
-      column[s] = column[s + SW];
-      nan[s] = nan[s + SW];
-    }
+  Folded first = column_max(at, row, lanes), second = first;
+  at += col;
+  if (SW == 1) {
+    second = column_max(at, row, lanes);
+    at += col;
+  }
+  for (dst += c; pixels > 0; --pixels, dst += channels, at += SW * col) {
+    if (SW == 2) second = column_max(at, row, lanes);
+    const Folded third = column_max(at + (SW - 1) * col, row, lanes);
+    lanes.put(dst, finish_max(larger(larger(first, second), third)));
+    first = SW == 2 ? third : second;
+    second = third;
   }
 }
 
 template <int SW>
-void rolling_pixels(Taps taps, float* dst, std::int64_t pixels, std::int64_t channels) {
-  constexpr std::int64_t kTile = 8;  // outputs that share a sweep over the channels
-  for (std::int64_t x = 0; x < pixels; x += kTile) {
-    const std::int64_t tile = pixels - x < kTile ? pixels - x : kTile;
-    PYCONV_EACH_VECTOR(channels, rolling_max<SW>(taps, c, lanes, dst, tile, channels))
-    taps.src += kTile * SW * taps.col_step;
-    dst += kTile * channels;
-  }
+void rolling_pixels(const Taps& taps, float* dst, std::int64_t pixels, std::int64_t channels) {
+  PYCONV_EACH_VECTOR(channels, rolling_max<SW>(taps, c, lanes, dst, pixels, channels))
 }
 
 // Outputs whose taps all lie inside, in a row whose taps all do.
 template <bool kMax>
-PYCONV_INLINE void whole_pixels(const PoolImage& p, Taps taps, float* dst, std::int64_t pixels,
-                                const Divisor& divisor) {
+PYCONV_INLINE void whole_pixels(const PoolImage& p, const Taps& taps, float* dst,
+                                std::int64_t pixels, const Divisor& divisor) {
   const std::int64_t step = p.sw * p.channels;
   if (kMax && p.kh == 3 && p.kw == 3 && p.dw == 1 && p.sw == 2)
     return rolling_pixels<2>(taps, dst, pixels, p.channels);
@@ -146,34 +142,60 @@ PYCONV_INLINE void whole_pixels(const PoolImage& p, Taps taps, float* dst, std::
     return square_pixels<kMax, 2>(taps, step, dst, pixels, p.channels, divisor);
   if (p.kh == 3 && p.kw == 3)
     return square_pixels<kMax, 3>(taps, step, dst, pixels, p.channels, divisor);
-  for (std::int64_t x = 0; x < pixels; ++x, taps.src += step, dst += p.channels)
-    any_pixel<kMax>(taps, dst, p.channels, divisor);
+  Taps at = taps;
+  for (std::int64_t x = 0; x < pixels; ++x, at.src += step, dst += p.channels)
+    any_pixel<kMax>(at, dst, p.channels, divisor);
+}
+
+// Outputs [x0, x1) of row y, whose taps need not lie inside.
+template <bool kMax>
+void border_pixels(const PoolImage& p, std::int64_t y, std::int64_t x0, std::int64_t x1) {
+  const std::int64_t top = y * p.sh - p.ph;
+  const TapRange rows = taps_inside(top, p.kh, p.dh, p.ih);
+  const std::int64_t high = counted(top, p.kh, p.ih, p.ph, rows, p.include_pad);
+  for (std::int64_t x = x0; x < x1; ++x) {
+    const std::int64_t left = x * p.sw - p.pw;
+    const TapRange cols = taps_inside(left, p.kw, p.dw, p.iw);
+    const std::int64_t wide = counted(left, p.kw, p.iw, p.pw, cols, p.include_pad);
+    const float* src =
+        p.src + ((top + rows.low * p.dh) * p.iw + left + cols.low * p.dw) * p.channels;
+    const Taps taps{src, rows.high - rows.low, cols.high - cols.low, p.dh * p.iw * p.channels,
+                    p.dw * p.channels};
+    any_pixel<kMax>(taps, p.dst + (y * p.ow + x) * p.channels, p.channels,
+                    divisor_of(p.divisor != 0.0f ? p.divisor : static_cast<float>(high * wide)));
+  }
 }
 
 template <bool kMax>
 void pool_nhwc(const PoolImage& p) {
-  const std::int64_t row_step = p.dh * p.iw * p.channels, col_step = p.dw * p.channels;
-  const Interior interior = interior_of(p.iw, p.ow, p.kw, p.sw, p.dw, p.pw);
+  const Interior across = interior_of(p.iw, p.ow, p.kw, p.sw, p.dw, p.pw);
+  Interior down = interior_of(p.ih, p.oh, p.kh, p.sh, p.dh, p.ph);
+  if (down.first < p.row0) down.first = p.row0;
+  if (down.last > p.row1) down.last = p.row1;
+  if (across.first >= across.last || down.first >= down.last) {
+    for (std::int64_t y = p.row0; y < p.row1; ++y) border_pixels<kMax>(p, y, 0, p.ow);
+    return;
+  }
+  const Divisor divisor =
+      divisor_of(p.divisor != 0.0f ? p.divisor : static_cast<float>(p.kh * p.kw));
+  // Floats of input that one row of a strip reads: a few rows of it fit L1.
+  constexpr std::int64_t kStripFloats = 1024;
+  std::int64_t strip = across.last - across.first;
+  if (p.kh > p.sh) {
+    const std::int64_t fits = kStripFloats / (p.sw * p.channels);
+    if (strip > fits) strip = fits < 4 ? 4 : fits;
+  }
   for (std::int64_t y = p.row0; y < p.row1; ++y) {
-    const std::int64_t y0 = y * p.sh - p.ph;
-    const TapRange rows = taps_inside(y0, p.kh, p.dh, p.ih);
-    const std::int64_t high = counted(y0, p.kh, p.ih, p.ph, rows, p.include_pad);
-    const float* top = p.src + (y0 + rows.low * p.dh) * p.iw * p.channels;
-    float* dst = p.dst + y * p.ow * p.channels;
-    for (std::int64_t x = 0; x < p.ow; ++x) {
-      const std::int64_t x0 = x * p.sw - p.pw;
-      const TapRange cols = taps_inside(x0, p.kw, p.dw, p.iw);
-      const std::int64_t wide = counted(x0, p.kw, p.iw, p.pw, cols, p.include_pad);
-      const Divisor divisor =
-          divisor_of(p.divisor != 0.0f ? p.divisor : static_cast<float>(high * wide));
-      const Taps taps{top + (x0 + cols.low * p.dw) * p.channels, rows.high - rows.low,
-                      cols.high - cols.low, row_step, col_step};
-      if (x == interior.first && interior.last > x && taps.rows == p.kh) {
-        whole_pixels<kMax>(p, taps, dst + x * p.channels, interior.last - x, divisor);
-        x = interior.last - 1;
-        continue;
-      }
-      any_pixel<kMax>(taps, dst + x * p.channels, p.channels, divisor);
+    const bool inside = y >= down.first && y < down.last;
+    if (!inside || across.first > 0) border_pixels<kMax>(p, y, 0, inside ? across.first : p.ow);
+    if (inside && across.last < p.ow) border_pixels<kMax>(p, y, across.last, p.ow);
+  }
+  Taps taps{nullptr, p.kh, p.kw, p.dh * p.iw * p.channels, p.dw * p.channels};
+  for (std::int64_t x = across.first; x < across.last; x += strip) {
+    const std::int64_t pixels = across.last - x < strip ? across.last - x : strip;
+    for (std::int64_t y = down.first; y < down.last; ++y) {
+      taps.src = p.src + ((y * p.sh - p.ph) * p.iw + x * p.sw - p.pw) * p.channels;
+      whole_pixels<kMax>(p, taps, p.dst + (y * p.ow + x) * p.channels, pixels, divisor);
     }
   }
 }
