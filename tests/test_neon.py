@@ -1,4 +1,4 @@
-"""NEON gives the bits of x86: csrc/tools/exact_hashes.cpp under qemu against the installed pyconv."""
+"""NEON gives the bits of x86: the runners of csrc/tools under qemu against the installed pyconv."""
 
 import os
 import shutil
@@ -53,11 +53,51 @@ def native_hash(text):
     return fnv1a(pyconv.Conv2dPlan(p, weight, bias, accuracy="exact")(x))
 
 
-def build_runner(folder):
-    """Compiles every translation unit of the core, a few at once, and links the runner."""
+def patterns(values):
+    """The inputs of eltwise_hashes.cpp."""
+    floats = np.empty(4070, np.float32)
+    for i in range(floats.size):
+        values.state = (values.state * 6364136223846793005 + 1442695040888963407) % 2**64
+        bits = np.array([values.state >> 32], np.uint32)
+        floats[i] = bits.view(np.float32)[0] if i % 2 == 0 else np.float32(bits.view(np.int32)[0]) * 2.0**-24
+    return floats
+
+
+def one_nan(array):
+    array = np.ascontiguousarray(array).copy()
+    array.view(np.uint32)[np.isnan(array)] = 0x7FC00000
+    return array
+
+
+def native_eltwise_hashes():
+    """The same lines as eltwise_hashes.cpp where Python reaches the kernel."""
+    values = Values()
+    x, p, q = (patterns(values) for _ in range(3))
+    hashes = {}
+    for op in {k.name.rsplit("_f32_", 1)[0] for k in pyconv.kernels() if k.family == "eltwise"}:
+        row = f"{op}_f32_scalar"
+        results = [pyconv._core.eltwise_kernel(row, x, p[1:2], p[1:2], None)]
+        if op in ("leaky_relu", "elu", "add", "mul", "affine"):
+            results.append(pyconv._core.eltwise_kernel(row, x, p, q, None))
+        hashes[op] = fnv1a(one_nan(np.concatenate(results)))
+    with np.errstate(invalid="ignore"):
+        tame = np.where((x > -100) & (x < 100), x, np.float32(1.5))
+    for name in ("softmax", "log_softmax"):
+        function = getattr(pyconv, name)
+        hashes[name] = fnv1a(function(tame.reshape(110, 37)))
+        hashes[f"{name}_columns"] = fnv1a(function(tame.reshape(37, 110), 0))
+    return hashes
+
+
+@pytest.fixture(scope="module")
+def runners(tmp_path_factory):
+    """Compiles every translation unit of the core, a few at once, and links the runners."""
+    if not shutil.which(CROSS) or not shutil.which(EMULATOR):
+        pytest.skip(f"{CROSS} or {EMULATOR} is not installed")
+    folder = tmp_path_factory.mktemp("neon")
     apart = {"bindings", "capi", "tools"}
     sources = [p for p in (ROOT / "csrc").rglob("*.cpp") if apart.isdisjoint(p.parts)]
-    sources.append(ROOT / "csrc" / "tools" / "exact_hashes.cpp")
+    tools = [ROOT / "csrc" / "tools" / f"{name}.cpp" for name in ("exact_hashes", "eltwise_hashes")]
 
     def compile_one(path):
         target = folder / (path.relative_to(ROOT).as_posix().replace("/", "_") + ".o")
@@ -65,23 +105,35 @@ def build_runner(folder):
         return target, subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        results = list(pool.map(compile_one, sources))
+        results = list(pool.map(compile_one, sources + tools))
     for target, result in results:
         assert result.returncode == 0 and not result.stderr, f"{target.name}: {result.stderr[-2000:]}"
-    runner = folder / "exact_hashes"
-    objects = [str(target) for target, _ in results]
-    subprocess.run([CROSS, "-pthread", *objects, "-o", str(runner)], check=True)
-    return runner
+    objects = [str(target) for target, _ in results[: len(sources)]]
+    for tool, (main, _) in zip(tools, results[len(sources) :]):
+        link = [CROSS, "-pthread", str(main), *objects, "-o", str(folder / tool.stem)]
+        subprocess.run(link, check=True)
+    return folder
 
 
-@pytest.mark.skipif(not shutil.which(CROSS), reason=f"{CROSS} is not installed")
-@pytest.mark.skipif(not shutil.which(EMULATOR), reason=f"{EMULATOR} is not installed")
-def test_neon_reproduces_the_hashes_of_this_machine(tmp_path):
-    command = [EMULATOR, "-L", SYSROOT, str(build_runner(tmp_path))]
+def run(runner):
+    command = [EMULATOR, "-L", SYSROOT, str(runner)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
-    lines = [line.split() for line in result.stdout.splitlines()]
+    return [line.split() for line in result.stdout.splitlines()]
+
+
+def test_neon_reproduces_the_hashes_of_this_machine(runners):
+    lines = run(runners / "exact_hashes")
     assert "neon" in {isa for _, _, isa, _ in lines}
     seen = {problem: value for problem, _, _, value in lines}
     assert len(seen) >= 14
     assert seen == {problem: native_hash(problem) for problem in seen}
+
+
+def test_neon_reproduces_the_elementwise_hashes_of_this_machine(runners):
+    lines = run(runners / "eltwise_hashes")
+    assert {isa for _, isa, _ in lines} == {"neon", "scalar"}
+    seen = {function: value for function, _, value in lines}
+    native = native_eltwise_hashes()
+    assert len(native) >= 18
+    assert {function: seen[function] for function in native} == native

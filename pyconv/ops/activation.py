@@ -128,7 +128,7 @@ def sigmoid(
 
     >>> import numpy as np, pyconv
     >>> pyconv.sigmoid(np.array([-np.inf, 0, 2], np.float32))
-    array([0.       , 0.5      , 0.8807971], dtype=float32)
+    array([0.      , 0.5     , 0.880797], dtype=float32)
     """
     return _core.activate(x, "sigmoid", 0.0, out, threads, max_isa)
 
@@ -156,7 +156,7 @@ def silu(
 
     >>> import numpy as np, pyconv
     >>> pyconv.silu(np.array([-1, 0, 2], np.float32))
-    array([-0.26894143,  0.        ,  1.7615942 ], dtype=float32)
+    array([-0.2689414,  0.       ,  1.7615942], dtype=float32)
     """
     return _core.activate(x, "silu", 0.0, out, threads, max_isa)
 
@@ -211,7 +211,7 @@ def gelu(
 
     >>> import numpy as np, pyconv
     >>> pyconv.gelu(np.array([-1, 0, 2], np.float32))
-    array([-0.15865523,  0.        ,  1.9544997 ], dtype=float32)
+    array([-0.15865526,  0.        ,  1.9544997 ], dtype=float32)
     """
     if approximate == "none":
         return _core.activate(x, "gelu", 0.0, out, threads, max_isa)

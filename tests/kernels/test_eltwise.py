@@ -19,7 +19,7 @@ P, Q = 0.75, -1.5  # parameters where one number will do
 
 def gelu_bound(x):
     """The square of x is rounded before its exponential is taken."""
-    return 5.5 + 0.6 * np.minimum(np.abs(x), 14.5) ** 2
+    return 6.0 + 0.6 * np.minimum(np.abs(x), 14.5) ** 2
 
 
 # Largest error in ulps over every float (docs/numerics.md), and the meaning in float64.
@@ -28,13 +28,13 @@ MEANING = {
     "relu6": (0, reference.relu6),
     "leaky_relu": (0.5, lambda x: reference.leaky_relu(x, P)),
     "elu": (1.5, lambda x: reference.elu(x, P)),
-    "sigmoid": (2.5, reference.sigmoid),
+    "sigmoid": (3.0, reference.sigmoid),
     "hard_sigmoid": (1.0, reference.hard_sigmoid),
-    "silu": (3.5, lambda x: reference.silu(np.maximum(x, -1e4))),
+    "silu": (4.0, lambda x: reference.silu(np.maximum(x, -1e4))),
     "hard_swish": (2.0, lambda x: reference.hard_swish(np.maximum(x, -3))),
     "tanh": (3.0, reference.tanh),
     "gelu": (gelu_bound, lambda x: reference.gelu(np.maximum(x, -1e4))),
-    "gelu_tanh": (3.5, lambda x: gelu_tanh(np.maximum(x, -1e4))),
+    "gelu_tanh": (4.0, lambda x: gelu_tanh(np.maximum(x, -1e4))),
     "exp": (1.0, lambda x: np.exp(np.asarray(x, np.float64))),
     "add": (0.5, lambda x: reference.add(x, P)),
     "mul": (0.5, lambda x: reference.mul(x, P)),

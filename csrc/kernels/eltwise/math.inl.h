@@ -52,7 +52,7 @@ PYCONV_INLINE vf expm1_negative(vf x) {
   return fma(power, expm1_reduced(e.r), sub(power, set1(1.0f)));
 }
 
-// e^r = num / den for |r| <= ln2 / 2, to a relative 2^-31.7: (a + r b) / (a - r b), where r b / a is
+// e^r = num / den for |r| <= ln2 / 2, to a relative 2^-32.1: (a + r b) / (a - r b), where r b / a is
 // tanh(r / 2). For quotients that have a division anyway. num and den are within [82, 164] times
 // `scale`, a power of two chosen so that their products with powers of two stay in range.
 struct ExpQuotient {
@@ -60,16 +60,16 @@ struct ExpQuotient {
 };
 PYCONV_INLINE ExpQuotient exp_quotient(vf r, float scale) {
   const vf square = mul(r, r);
-  const vf a = fma(square, set1(scale * 12.0149765f), set1(scale * 120.179863f));
-  const vf rb = mul(r, fma(square, set1(scale), set1(scale * 60.0899315f)));
+  const vf a = fma(square, set1(scale * 12.0138865f), set1(scale * 120.166763f));
+  const vf rb = mul(r, fma(square, set1(scale), set1(scale * 60.0833817f)));
   return {add(a, rb), sub(a, rb)};
 }
 
 // Likewise 2^r for |r| <= 1/2, to 2^-32; num and den are within [297, 421].
 PYCONV_INLINE ExpQuotient exp2_quotient(vf r) {
   const vf square = mul(r, r);
-  const vf a = fma(square, set1(17.3340054f), set1(360.875275f));
-  const vf rb = mul(r, add(square, set1(125.069839f)));
+  const vf a = fma(square, set1(17.3322906f), set1(360.832458f));
+  const vf rb = mul(r, add(square, set1(125.055f)));
   return {add(a, rb), sub(a, rb)};
 }
 
