@@ -140,8 +140,9 @@ Conv2dRequest parse_request(py::handle activation, py::handle accuracy, py::hand
 PyObject* conv2d(PyObject*, PyObject* const* args, Py_ssize_t count) {
   try {
     if (count != 16) throw py::type_error("conv2d: expected 16 arguments");
-    const Conv2dRequest request =
+    Conv2dRequest request =
         parse_request(args[7], args[9], args[10], args[12], args[13], args[14], args[15]);
+    request.one_shot = true;
     const FloatArray x = float_input(args[0], "x", 4, input_form(request.layout));
     const FloatArray weight =
         float_input(args[1], "weight", 4, "(out_channels, in_channels/groups, kH, kW)");

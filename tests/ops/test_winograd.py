@@ -156,3 +156,13 @@ def test_workspace_is_stated_beforehand():
     for name in winograd.TILES:
         plan = pyconv.Conv2dPlan(run.problem(conv), weight, algorithm=name, threads=1, layout="nhwc")
         assert plan.workspace_bytes == stated[name] > 0
+
+
+def test_cost_counts_packing_when_the_plan_is_for_one_run():
+    """A one-shot call does not transform the weights for a few pixels."""
+    conv = conv3x3(128, 128, 4, 4)
+    x, weight, _ = conv.arrays(seeded(conv), reals)
+    exact = pyconv.conv2d(x, weight, padding=1, accuracy="exact")
+    np.testing.assert_array_equal(pyconv.conv2d(x, weight, padding=1), exact)
+    plan = pyconv.Conv2dPlan(run.problem(conv), weight, threads=1)
+    assert plan.algorithm in winograd.TILES

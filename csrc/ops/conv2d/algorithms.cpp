@@ -133,10 +133,12 @@ class RecentChoices {
 
 Conv2dChoice cheapest(const Conv2dProblem& problem, const Conv2dRequest& request) {
   Conv2dChoice best{nullptr, {}};
+  Conv2dRequest bounded = request;
   for (const Conv2dAlgorithm& algorithm : conv2d_algorithms()) {
     if (algorithm.only_when_forced) continue;
-    Verdict verdict = consider_conv2d(algorithm, problem, request);
-    if (!verdict.accepted || (best.algorithm && verdict.cost >= best.verdict.cost)) continue;
+    Verdict verdict = consider_conv2d(algorithm, problem, bounded);
+    if (!verdict.accepted || verdict.cost >= bounded.enough) continue;
+    bounded.enough = verdict.cost;
     best = {&algorithm, std::move(verdict)};
   }
   if (!best.algorithm)

@@ -5,6 +5,7 @@
 // once. Adding an algorithm touches no other.
 #pragma once
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,9 @@ struct Conv2dRequest {
   Layout layout = Layout::nchw;  // of src and dst
   Isa max_isa = Isa::scalar;
   int threads = 1;
+  bool one_shot = false;      // the weights are packed for this one run: packing counts as cost
+  // Nobody asks further of an algorithm that takes more cycles than this: a lower bound of them will do.
+  double enough = std::numeric_limits<double>::infinity();
   std::string kernel;         // force one registry row by name; empty: the selector's choice
   float tolerance = 0.0f;     // separable: largest relative error of the low-rank weights; 0: fp32's
   // Weights (oc, ic/g, kh, kw) where the caller has them, for algorithms that must see the values.

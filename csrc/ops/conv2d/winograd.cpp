@@ -13,9 +13,9 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/winograd/winograd.h"
 #include "ops/activation.h"
-#include "ops/gemm_panel.h"
-#include "ops/conv2d/algorithms.h"
+#include "ops/conv2d/winograd_shape.h"
 #include "ops/conv2d/winograd_weights.h"
+#include "ops/gemm_panel.h"
 
 namespace pyconv {
 
@@ -23,99 +23,8 @@ namespace {
 
 constexpr int kMostElements = 64;
 constexpr int kWidestPanel = 64;
-// Tiles of a block at most: their row pointers stand on the stack.
-constexpr std::int64_t kMostTiles = 1024;
-
-std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
-
-// Floats from one row of a scratch matrix to the next, and from one matrix to the next: an odd number
-// of cache lines, since rows a power of two apart share few cache sets.
-std::int64_t odd_lines(std::int64_t floats) { return round_up(floats, 16) | 16; }
-
-const WinogradKernel* pick_transforms(int m, Isa gemm_isa, const std::string& kernel) {
-  for (const WinogradKernel& row : winograd_kernels())
-    if (row.info.tile_rows == m && row.info.isa == gemm_isa &&
-        (kernel.empty() || kernel == row.info.name))
-      return &row;
-  return nullptr;
-}
-
-// How one problem is cut up: the same for `consider` and `make`.
-struct WinogradShape {
-  int m, elements;
-  std::int64_t tiles_h, tiles_w, tiles;  // tiles: of all images
-  std::vector<WeightPanel> panels;
-  const WinogradKernel* transforms = nullptr;
-  std::int64_t tile_block = 1;
-  std::size_t chunk_panels = 1;
-  bool shared = false;  // threads share a block's V and divide its chunks; else a block each
-  std::int64_t v_row = 0, v_element = 0, v_floats = 0;  // strides and size of V
-  std::int64_t m_row = 0, m_element = 0, m_floats = 0;  // of M
-
-  WinogradShape(int m_, const Conv2dProblem& p, const Conv2dRequest& request)
-      : m(m_), elements((m_ + 2) * (m_ + 2)), tiles_h((p.oh() + m_ - 1) / m_),
-        tiles_w((p.ow() + m_ - 1) / m_), tiles(p.mb * tiles_h * tiles_w) {
-    const bool transform_named = request.kernel.compare(0, 9, "winograd_") == 0;
-    Isa cap = request.max_isa;
-    if (transform_named)
-      for (const WinogradKernel& row : winograd_kernels())
-        if (request.kernel == row.info.name) cap = lower_isa(cap, row.info.isa);
-    panels = plan_panels(gemm_registry(), p.oc, kMostTiles, p.ic, cap, transform_named ? "" : request.kernel);
-    if (panels.empty()) return;
-    transforms = pick_transforms(m, panels.front().kernel->isa,
-                                 transform_named ? request.kernel : std::string());
-    block(p, request.threads);
-  }
-
-  double weight_bytes(const Conv2dProblem& p) const {
-    return 4.0 * elements * static_cast<double>(p.ic) * static_cast<double>(padded_oc());
-  }
-  std::int64_t padded_oc() const {
-    std::int64_t columns = 0;
-    for (const WeightPanel& panel : panels) columns += panel.kernel->tile_cols;
-    return columns;
-  }
-  std::size_t workspace_bytes(int threads) const {
-    const std::int64_t floats =
-        shared ? v_floats + threads * m_floats : threads * (v_floats + m_floats);
-    return static_cast<std::size_t>(floats) * sizeof(float);
-  }
-
- private:
-  // V and M of a block stay in cache; where the weights are too large for that, they are rather read
-  // once for all tiles, and M is kept small by chunks.
-  void block(const Conv2dProblem& p, int threads) {
-    const double budget = 1.5 * static_cast<double>(cpu().l2_bytes);
-    const bool large_weights = weight_bytes(p) > 2.0 * static_cast<double>(cpu().l2_bytes);
-    const double per_tile = 4.0 * elements * static_cast<double>(p.ic + padded_oc());
-    if (large_weights) {
-      tile_block = std::min(tiles, kMostTiles);
-      shared = true;
-      chunk_panels = 1;
-    } else {
-      chunk_panels = panels.size();
-      tile_block = std::max<std::int64_t>(12, static_cast<std::int64_t>(budget / per_tile));
-      const std::int64_t wanted = threads > 1 ? 4 * threads : 1;
-      tile_block = std::min(tile_block, std::max<std::int64_t>(12, (tiles + wanted - 1) / wanted));
-      tile_block = std::min({tile_block, tiles, kMostTiles});
-    }
-    const std::int64_t blocks = tiles ? (tiles + tile_block - 1) / tile_block : 0;
-    if (blocks) tile_block = (tiles + blocks - 1) / blocks;
-    v_row = odd_lines(p.ic);
-    v_element = odd_lines(tile_block * v_row);
-    v_floats = round_up(elements * v_element, 16);
-    std::int64_t widest = 0;
-    for (std::size_t i = 0; i < panels.size(); i += chunk_panels) {
-      std::int64_t columns = 0;
-      for (std::size_t j = i; j < std::min(panels.size(), i + chunk_panels); ++j)
-        columns += panels[j].kernel->tile_cols;
-      widest = std::max(widest, columns);
-    }
-    m_row = odd_lines(widest);
-    m_element = odd_lines(tile_block * m_row);
-    m_floats = round_up(elements * m_element, 16);
-  }
-};
+// F6's error is two to three times F4's: it has to be this much faster to be chosen.
+constexpr double kF6Handicap = 1.2;
 
 class WinogradConv final : public Conv2dImpl {
  public:
@@ -131,11 +40,10 @@ class WinogradConv final : public Conv2dImpl {
 
   void run(const Conv2dRun& run) const override {
     if (p_.dst_size() == 0) return;
-    const std::int64_t blocks = (s_.tiles + s_.tile_block - 1) / s_.tile_block;
     float* workspace = static_cast<float*>(run.workspace);
     const int threads = std::min(run.threads, threads_);
     if (!s_.shared) {
-      parallel_for(blocks, threads, [&](std::int64_t block, int worker) {
+      parallel_for(s_.blocks(), threads, [&](std::int64_t block, int worker) {
         float* v = workspace + worker * (s_.v_floats + s_.m_floats);
         const std::int64_t tile0 = block * s_.tile_block;
         const std::int64_t tile1 = std::min(s_.tiles, tile0 + s_.tile_block);
@@ -212,7 +120,7 @@ class WinogradConv final : public Conv2dImpl {
 
   void multiply(const WinogradWeights::Chunk& chunk, int element, std::int64_t count,
                 const float* v, float* products) const {
-    const float* rows[kMostTiles];
+    const float* rows[WinogradShape::kMostTiles];
     for (std::int64_t i = 0; i < count; ++i) rows[i] = v + i * s_.v_row;
     GemmTiles tile;
     tile.depth = p_.ic;
@@ -279,18 +187,15 @@ Verdict consider_winograd(int m, const Conv2dProblem& p, const Conv2dRequest& re
   if (p.ic == 0 || p.oc == 0) return refuse("there are no channels");
   if (request.accuracy == Accuracy::exact)
     return refuse("accuracy is exact, and transforms round differently");
+  const double least = WinogradShape::least_cycles(m, p);
+  if (least > request.enough) return {true, "", least, 0};
   const WinogradShape s(m, p, request);
   if (!s.transforms)
     return refuse("kernel '" + request.kernel + "' is no gemm or winograd_f" + std::to_string(m) +
                   " row that " + isa_name(request.max_isa) + " allows");
-  Verdict verdict{true, "", 0.0, s.workspace_bytes(request.threads)};
-  const double blocks = std::ceil(static_cast<double>(s.tiles) / static_cast<double>(s.tile_block));
-  verdict.cost = blocks * s.elements * gemm_cycles(s.panels, s.tile_block, p.ic);
-  const double tile_elements = static_cast<double>(s.tiles) * s.elements;
-  verdict.cost += tile_elements * static_cast<double>((p.ic + 15) / 16 + (p.oc + 15) / 16) * 2.0;
-  // Transformed source and products are written and read once each, from L2 or beyond.
-  verdict.cost += tile_elements * static_cast<double>(p.ic + p.oc) * 2.0 * sizeof(float) / 40.0;
-  verdict.cost += blocks * s.weight_bytes(p) / (s.weight_bytes(p) > 3e7 ? 10.0 : 28.0);
+  Verdict verdict{true, "", s.cycles(p), s.workspace_bytes(request.threads)};
+  if (m == 6) verdict.cost *= kF6Handicap;
+  if (request.one_shot) verdict.cost += s.packing_cycles(p);
   return verdict;
 }
 

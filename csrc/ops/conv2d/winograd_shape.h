@@ -1,0 +1,43 @@
+// How a Winograd convolution is cut into blocks of tiles and chunks of output channels, and what it
+// is estimated to cost; the same for consider and make.
+#pragma once
+#include "kernels/winograd/winograd.h"
+#include "ops/conv2d/algorithms.h"
+#include "ops/packed_weights.h"
+
+namespace pyconv {
+
+struct WinogradShape {
+  // Tiles of a block at most: their row pointers stand on the stack.
+  static constexpr std::int64_t kMostTiles = 1024;
+
+  int m, elements;
+  std::int64_t channels, tiles_h, tiles_w, tiles;  // tiles: of all images
+  std::vector<WeightPanel> panels;
+  std::int64_t columns = 0;                    // of all panels, padding included
+  const WinogradKernel* transforms = nullptr;  // null: no kernel qualifies
+  std::int64_t tile_block = 1;
+  std::size_t chunk_panels = 1;
+  // Threads share the V of a block and divide its chunks; else each takes blocks of its own.
+  bool shared = false;
+  std::int64_t v_row = 0, v_element = 0, v_floats = 0;  // strides and size of V
+  std::int64_t m_row = 0, m_element = 0, m_floats = 0;  // of M
+
+  WinogradShape(int m, const Conv2dProblem& p, const Conv2dRequest& request);
+
+  std::int64_t blocks() const { return tiles ? (tiles + tile_block - 1) / tile_block : 0; }
+  std::size_t workspace_bytes(int threads) const;
+  double weight_bytes() const;
+  double cycles(const Conv2dProblem& p) const;
+  // No shape takes less: two FMA pipes of 16 lanes at their peak.
+  static double least_cycles(int m, const Conv2dProblem& p);
+  // What transforming the weights takes beyond what packing them plainly would.
+  double packing_cycles(const Conv2dProblem& p) const;
+
+ private:
+  void cut(const Conv2dProblem& p, int threads);
+  void lay_out(std::int64_t block, std::int64_t chunk);
+  std::int64_t chunk_columns() const;
+};
+
+}  // namespace pyconv
