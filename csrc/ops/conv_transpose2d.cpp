@@ -57,10 +57,12 @@ void ConvTranspose2dProblem::validate() const {
   if (ic % g != 0)
     throw InvalidArgument("groups: expected a divisor of in_channels=" + std::to_string(ic) +
                           ", got " + std::to_string(g));
+  for (std::int64_t stride : {sh, sw}) need_extent("stride", stride, 1);
+  for (std::int64_t dilation : {dh, dw}) need_extent("dilation", dilation, 1);
   need_elements("output height", {ih, sh});
   need_elements("output width", {iw, sw});
-  need_elements("dilated kernel", {kh, dh});
-  need_elements("dilated kernel", {kw, dw});
+  need_elements("dilation: kernel height", {kh, dh});
+  need_elements("dilation: kernel width", {kw, dw});
   check_axis("height", ih, oh(), kh, sh, dh, pt, pb, eh);
   check_axis("width", iw, ow(), kw, sw, dw, pl, pr, ew);
   need_elements("x", {mb, ic, ih, iw});
