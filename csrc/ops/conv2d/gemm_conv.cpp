@@ -291,7 +291,7 @@ Verdict consider_gemm(RowSource source, const Conv2dProblem& p, const Conv2dRequ
                     (4.0 + 7.0 * static_cast<double>(panels.size()));
   if (source == RowSource::im2col) {
     const double floats = m * groups * static_cast<double>(p.depth());
-    verdict.cost += m * groups * static_cast<double>(p.taps()) * 12.0 + floats / 2.0;
+    verdict.cost += m * groups * static_cast<double>(p.taps()) * 12.0 + floats;
     verdict.workspace_bytes = static_cast<std::size_t>(request.threads * gemm_row_block(p) *
                                                        p.depth()) * sizeof(float);
   }
