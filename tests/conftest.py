@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("ci", max_examples=150, derandomize=True, database=None, **_COMMON)
+settings.register_profile("short", max_examples=25, derandomize=True, database=None, **_COMMON)
 settings.register_profile("long", max_examples=2000, print_blob=True, **_COMMON)
 settings.load_profile(os.environ.get("PYCONV_HYPOTHESIS_PROFILE", "ci"))
 

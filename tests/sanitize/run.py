@@ -98,7 +98,7 @@ def main(arguments: list[str]) -> int:
         LD_PRELOAD=" ".join(runtime(name) for name in ("libasan.so", "libstdc++.so.6")),
         ASAN_OPTIONS=options("ASAN_OPTIONS", "detect_leaks=0:handle_segv=0:allocator_may_return_null=1"),
         UBSAN_OPTIONS=options("UBSAN_OPTIONS", "print_stacktrace=1"),
-        PYCONV_SANITIZED="1",
+        PYCONV_HYPOTHESIS_PROFILE=os.environ.get("PYCONV_HYPOTHESIS_PROFILE", "short"),
     )
     tests = ["--capture=sys", "-p", "no:cacheprovider", *(arguments or [*TESTS, "-q", "-x"])]
     check = (
