@@ -35,8 +35,8 @@ PEAK_SECONDS = 0.001
 class Options:
     """How long to measure, beside whom, and where to write."""
 
-    rounds: int = 20
-    sample_seconds: float = 0.0015
+    rounds: int = 40
+    sample_seconds: float = 0.0008
     budget_seconds: float = 3.0
     peers: tuple[str, ...] = ()
     json: Path | None = None
@@ -46,8 +46,8 @@ class Options:
 def parser(doc: str | None) -> argparse.ArgumentParser:
     """An argument parser with the options that every benchmark has."""
     result = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    result.add_argument("--rounds", type=int, default=20, help="interleaved rounds (default 20)")
-    result.add_argument("--sample-ms", type=float, default=1.5, help="length of one sample (default 1.5)")
+    result.add_argument("--rounds", type=int, default=40, help="interleaved rounds (default 40)")
+    result.add_argument("--sample-ms", type=float, default=0.8, help="length of one sample (default 0.8)")
     result.add_argument("--cpu", type=int, help="run on this CPU only")
     result.add_argument("--json", type=Path, help="write the figures to this file")
     return result

@@ -259,7 +259,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=COUNT)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--family", default="", choices=["", *FAMILIES])
-    parser.set_defaults(rounds=7, sample_ms=1.0)
+    parser.set_defaults(rounds=14, sample_ms=0.5)
     parsed = parser.parse_args(arguments)
     opts = harness.options(parsed)
     return harness.finish(run(opts, parsed.count, parsed.seed, parsed.family), opts)
