@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 
 import pyconv
-from pyconv.study.timing import measure
 
 from . import harness, ours
 from .harness import Options, Report
@@ -178,12 +177,7 @@ def _memory_row(kernel: pyconv.Kernel, report: Report, opts: Options) -> bool:
     check(out, expected, kernel.name, tolerance=1e-6)
     moved, rates = sum(array.nbytes for array in inputs) + out.nbytes, list[float]()
     cases = {ROW: case, "copy": harness.copy_case(moved, rates, kernel.isa)}
-    timing = measure(
-        cases,
-        rounds=opts.rounds,
-        sample_seconds=opts.sample_seconds,
-        budget_seconds=opts.budget_seconds,
-    )
+    timing = harness.interleaved(cases, opts)
     row: dict[str, object] = {
         "kernel": kernel.name,
         "KiB": moved / 1024,

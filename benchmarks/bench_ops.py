@@ -21,7 +21,6 @@ import numpy as np
 
 import pyconv
 from pyconv.study import machine
-from pyconv.study.timing import measure
 
 from . import harness
 from .harness import Options, Report
@@ -198,12 +197,7 @@ def _stream_row(operator: Operator, report: Report, opts: Options) -> None:
     check(operator.result(), operator.expected, operator.name, tolerance=1e-5)
     rates: list[float] = []
     cases = {OURS: operator.run, CALL: operator.small, COPY: harness.copy_case(operator.bytes, rates)}
-    run = measure(
-        cases,
-        rounds=opts.rounds,
-        sample_seconds=opts.sample_seconds,
-        budget_seconds=opts.budget_seconds,
-    )
+    run = harness.interleaved(cases, opts)
     copy = max(rates)
     gross, call = run[OURS].minimum, run[CALL].minimum
     net = max(gross - call, 1e-9)

@@ -91,6 +91,17 @@ class Measured:
         return {"peak_gflops": self.peak_gflops, **self.run.as_dict()}
 
 
+def interleaved(cases: Mapping[str, Case], opts: Options) -> Measurement:
+    """Times the cases in interleaved rounds, each with warm caches."""
+    return measure(
+        cases,
+        rounds=opts.rounds,
+        sample_seconds=opts.sample_seconds,
+        budget_seconds=opts.budget_seconds,
+        settle=True,
+    )
+
+
 def measure_beside_peak(cases: Mapping[str, Case], opts: Options, isa: str | None = None) -> Measured:
     """Times `cases` in interleaved rounds, with the FMA peak of `isa` as one more case."""
     peaks: list[float] = []
@@ -98,12 +109,7 @@ def measure_beside_peak(cases: Mapping[str, Case], opts: Options, isa: str | Non
     def peak() -> None:
         peaks.append(machine.fma_peak(isa, seconds=PEAK_SECONDS))
 
-    run = measure(
-        {**cases, PEAK: peak},
-        rounds=opts.rounds,
-        sample_seconds=opts.sample_seconds,
-        budget_seconds=opts.budget_seconds,
-    )
+    run = interleaved({**cases, PEAK: peak}, opts)
     return Measured(run, max(peaks))
 
 

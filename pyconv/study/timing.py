@@ -118,14 +118,16 @@ def measure(
     rounds: int = 20,
     sample_seconds: float = 0.005,
     budget_seconds: float | None = None,
+    settle: bool = False,
     on_sample: Callable[[str], None] | None = None,
 ) -> Measurement:
     """Times `cases` against one another in interleaved rounds.
 
     Each case is first called until it is warm; the number of calls in a sample is then chosen so
     that a sample lasts about `sample_seconds` (at least one call). With `budget_seconds` the rounds
-    end early, after no fewer than three. `on_sample(name)` is called after every sample, outside the
-    timed part. The garbage collector rests meanwhile.
+    end early, after no fewer than three. With `settle` one untimed call precedes every sample and
+    brings its data back into the caches that the other cases have filled. `on_sample(name)` is called
+    after every sample, outside the timed part. The garbage collector rests meanwhile.
 
     >>> m = measure({"short": lambda: sum(range(10)), "long": lambda: sum(range(1000))},
     ...             rounds=5, sample_seconds=1e-4)
@@ -148,6 +150,8 @@ def measure(
                 break
             turn = index % len(names)
             for name in names[turn:] + names[:turn]:
+                if settle:
+                    cases[name]()
                 samples[name].append(sample(cases[name], calls[name]))
                 if on_sample is not None:
                     on_sample(name)

@@ -75,3 +75,12 @@ def test_conditions_are_recorded():
 def test_refusals(arguments):
     with pytest.raises(ValueError, match="expected at least"):
         timing.measure(**arguments)
+
+
+def test_settling_calls_each_case_once_before_every_sample():
+    def calls(**options):
+        counted = []
+        timing.measure({"a": lambda: counted.append(1)}, rounds=7, sample_seconds=0.0, **options)
+        return len(counted)
+
+    assert calls(settle=True) == calls() + 7
