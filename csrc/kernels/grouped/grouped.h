@@ -4,8 +4,8 @@
 //     dst[j][q][g*ocg + o] = clamp( bias[g*ocg + o] + sum over taps (r, s), channels c of
 //                                   src(j, q, r, s)[g*icg + c] * w[g*ocg + o][c][r][s] )
 //
-// A block is `block_groups` groups g, at most VL / max(icg, ocg) of them. Their input channels are one
-// vector, loaded once per pixel; for channel c its permutation by lanes[c], in which lane g*ocg + o
+// A block is `block_groups` groups g, at most VL / max(icg, ocg) of them. Their input channels are
+// one vector, loaded once per pixel; for channel c its permutation by lanes[c], in which lane g*ocg + o
 // holds channel g*icg + c, feeds every output of which the pixel is a tap.
 //
 // Packed weights (all rows of a kernel; VL = info.tile_cols; +0 in lanes without a channel):
@@ -14,8 +14,8 @@
 //     block 1: ...
 //
 // Block b holds groups from min(b*block_groups, groups - block_groups) on: the last block overlaps
-// the one before. Nothing past the channels of `groups` is read; of dst, a block that is not the last
-// may write what the next one overwrites.
+// the one before. Nothing past the channels of `groups` is read; in dst a block that is not the
+// last may write what the next one overwrites.
 #pragma once
 #include <cstdint>
 

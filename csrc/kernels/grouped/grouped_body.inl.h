@@ -86,7 +86,8 @@ PYCONV_INLINE void grouped_blocks(const GroupedStrip& strip, std::int64_t q0, st
   const float* weights = t.weights;
   for (std::int64_t next = 0; next < t.groups; next += t.block_groups) {
     const std::int64_t rest = t.groups - t.block_groups, group = next < rest ? next : rest;
-    const auto border = make_border(SomeLanes((t.groups - group) * t.icg, (t.groups - group) * t.ocg));
+    const std::int64_t left = t.groups - group;
+    const auto border = make_border(SomeLanes(left * t.icg, left * t.ocg));
     const std::int64_t offset =
         t.origin + q0 * (S > 0 ? S : t.stride) * t.src_step + group * t.icg;
     vf acc[R][W];
@@ -96,7 +97,9 @@ PYCONV_INLINE void grouped_blocks(const GroupedStrip& strip, std::int64_t q0, st
     for (std::int64_t i = 1; i < t.kh; ++i)
       grouped_taps<0, R - 1, KW, S>(acc, t, i, offset, weights, step, border);
     if constexpr (R == 2) grouped_taps<1, 1, KW, S>(acc, t, t.kh, offset, weights, step, border);
-    strip_end(acc, t, strip, q0 * t.dst_col + group * t.ocg, columns, border);
+    const std::int64_t at = q0 * t.dst_col + group * t.ocg;
+    strip_end(acc[0], t, strip, at, columns, border);
+    if constexpr (R == 2) strip_end(acc[1], t, strip, at + t.dst_row, columns, border);
     weights += t.kh * kw * t.icg * VL;
   }
 }

@@ -1,5 +1,5 @@
-// What the depthwise and the grouped micro-kernels have in common: a strip is one or two output rows
-// of a convolution over NHWC data, computed tile by tile of a few columns, channels in the lanes.
+// What the depthwise and the grouped micro-kernels have in common: a strip is a few output rows of a
+// convolution over NHWC data, computed tile by tile of a few columns, channels in the lanes.
 //
 //     tap (r, s) of output column q in output row j is the pixel
 //         rows[j*stride + r][origin + (q*stride + s)*src_step]
@@ -23,6 +23,7 @@ struct ConvStrip {
   std::int64_t src_step = 0;           // floats from one tap to the next
   std::int64_t first = 0, last = 0;    // taps of a row inside the image, counted from tap 0
   std::int64_t kh = 1, kw = 1, stride = 1;
+  std::int64_t out_rows = 1;
   std::int64_t count = 0;  // output columns
   bool skip_padding = false;
   bool padded_rows = false;  // some of rows are null
@@ -35,7 +36,7 @@ struct ConvStrip {
 
 // What a row of either family says of itself beside KernelInfo.
 struct StripShape {
-  int out_rows;        // output rows of the tile
+  int out_rows;        // output rows of the tile; 0: as many as the strip has
   int kh, kw, stride;  // the only ones it takes; 0: any
 };
 

@@ -107,41 +107,35 @@ PYCONV_INLINE void strip_begin(vf (&acc)[R][W], vf bias) {
 
 constexpr float kNone = 0.0f;
 
-// `t` is a copy of `strip`, whose bounds are read in place.
-template <class B, int R, int W>
-PYCONV_INLINE void strip_end(vf (&acc)[R][W], const ConvStrip& t, const ConvStrip& strip,
+// Finishes and stores W columns of an output row, `at` floats from the strip's first. `t` is a copy
+// of `strip`, whose bounds are read in place.
+template <class B, int W>
+PYCONV_INLINE void strip_end(vf (&acc)[W], const ConvStrip& t, const ConvStrip& strip,
                              std::int64_t at, std::int64_t columns, const B& border) {
   const vf none = broadcast(opaque(&kNone));
-#pragma GCC unroll 2
-  for (int j = 0; j < R; ++j)
 #pragma GCC unroll 16
-    for (int q = 0; q < W; ++q) acc[j][q] = add(acc[j][q], none);
+  for (int q = 0; q < W; ++q) acc[q] = add(acc[q], none);
   if (t.residual) {
-#pragma GCC unroll 2
-    for (int j = 0; j < R; ++j) {
-      const float* residual = t.residual + at + j * t.dst_row;
+    const float* residual = t.residual + at;
 #pragma GCC unroll 16
-      for (int q = 0; q < W; ++q, residual = opaque(residual + t.dst_col)) {
-        if (B::edge && q >= columns) break;
-        acc[j][q] = add(acc[j][q], border.read_result(residual));
-      }
+    for (int q = 0; q < W; ++q, residual = opaque(residual + t.dst_col)) {
+      if (B::edge && q >= columns) break;
+      acc[q] = add(acc[q], border.read_result(residual));
     }
   }
   if (t.clamped) {
-    const vf lo = broadcast(opaque(&strip.lo)), hi = broadcast(opaque(&strip.hi));
-#pragma GCC unroll 2
-    for (int j = 0; j < R; ++j)
+    const vf lo = broadcast(opaque(&strip.lo));
 #pragma GCC unroll 16
-      for (int q = 0; q < W; ++q) acc[j][q] = min(hi, max(lo, acc[j][q]));
+    for (int q = 0; q < W; ++q) acc[q] = max(lo, acc[q]);
+    const vf hi = broadcast(opaque(&strip.hi));
+#pragma GCC unroll 16
+    for (int q = 0; q < W; ++q) acc[q] = min(hi, acc[q]);
   }
-#pragma GCC unroll 2
-  for (int j = 0; j < R; ++j) {
-    float* dst = t.dst + at + j * t.dst_row;
+  float* dst = t.dst + at;
 #pragma GCC unroll 16
-    for (int q = 0; q < W; ++q, dst += t.dst_col) {
-      if (B::edge && q >= columns) break;
-      border.write(dst, acc[j][q]);
-    }
+  for (int q = 0; q < W; ++q, dst += t.dst_col) {
+    if (B::edge && q >= columns) break;
+    border.write(dst, acc[q]);
   }
 }
 

@@ -1,6 +1,7 @@
 // Depthwise convolution: one filter per channel, vectors over channels, rows of outputs in strips.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/aligned_buffer.h"
 #include "base/thread_pool.h"
@@ -12,15 +13,35 @@ namespace pyconv {
 namespace {
 
 // Channels that a strip takes along, so that its weights and the rows it shares with the next strip
-// stay in L1. Zen 5: 128; `python -m benchmarks.bench_layers mobilenet_v1_depthwise` measures it again.
+// stay in L1. Zen 5, 2026-11; again with `python -m benchmarks.bench_layers mobilenet_v1_depthwise`.
 constexpr std::int64_t kChannelChunk = 128;
+
+// Output rows down which a walking kernel keeps to one column of tiles; 0 where walking does not pay.
+// All lines of one block of channels have to stay in L1 until the next block, for the prefetcher
+// fetches the lines beside. A pixel stride of many powers of two leaves few cache sets to them. Zen 5
+// (64 sets of 12 ways, 2026-11): half the ways hold the 16 lines of each output row, and 18 more.
+std::int64_t walking_height(const Conv2dProblem& p, int threads) {
+  const std::int64_t line = 64, sets = 64, bytes = p.ic * static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t reached = bytes % line ? sets : sets / std::gcd(bytes / line, sets);
+  std::int64_t height = std::min<std::int64_t>(14, (6 * reached - 18) / 16);
+  while (threads > 1 && height > 4 && p.mb * p.oh() < 4 * threads * height) --height;
+  return height < 4 ? 0 : height;
+}
+
+const DepthwiseKernel* pick(const Conv2dProblem& p, const Conv2dRequest& request) {
+  const bool walks = walking_height(p, request.threads) > 0;
+  return pick_strip_row(depthwise_kernels(), p, request, [&](const DepthwiseKernel& row) {
+    return row.shape.out_rows > 0 || walks;
+  });
+}
 
 class DepthwiseConv final : public Conv2dImpl {
  public:
   DepthwiseConv(const Conv2dProblem& p, const Conv2dRequest& request, const DepthwiseKernel& kernel,
                 const float* weight, const float* bias)
       : p_(p), activation_(request.activation), cap_(request.max_isa), kernel_(kernel),
-        strips_(p, kernel.shape), lanes_(kernel.info.tile_cols) {
+        strips_(p, kernel.shape, std::max<std::int64_t>(2, walking_height(p, request.threads))),
+        lanes_(kernel.info.tile_cols) {
     pack(weight, bias);
   }
 
@@ -57,7 +78,7 @@ class DepthwiseConv final : public Conv2dImpl {
   }
 
   void run_group(const Conv2dRun& run, std::int64_t image, std::int64_t group) const {
-    const float* rows[kMostStripRows + 8];
+    const float* rows[kRowTable];
     DepthwiseStrip strip;
     strips_.begin_group(run, image, group, &strip, rows);
     set_clamp(activation_, &strip);
@@ -92,7 +113,7 @@ Verdict consider_depthwise(const Conv2dProblem& p, const Conv2dRequest& request)
     return refuse("groups=" + std::to_string(p.g) + " of " + std::to_string(p.icg()) +
                   " input and " + std::to_string(p.ocg()) +
                   " output channels; it takes one channel per group");
-  const DepthwiseKernel* kernel = pick_strip_row(depthwise_kernels(), p, request);
+  const DepthwiseKernel* kernel = pick(p, request);
   if (!kernel) return refuse(no_strip_row_reason("depthwise", p, request));
   const double lanes = kernel->info.tile_cols;
   const double vectors = std::ceil(static_cast<double>(p.oc) / lanes) *
@@ -103,8 +124,7 @@ Verdict consider_depthwise(const Conv2dProblem& p, const Conv2dRequest& request)
 
 std::unique_ptr<Conv2dImpl> make_depthwise(const Conv2dProblem& p, const Conv2dRequest& request,
                                            const float* weight, const float* bias) {
-  return std::make_unique<DepthwiseConv>(
-      p, request, *pick_strip_row(depthwise_kernels(), p, request), weight, bias);
+  return std::make_unique<DepthwiseConv>(p, request, *pick(p, request), weight, bias);
 }
 
 }  // namespace pyconv

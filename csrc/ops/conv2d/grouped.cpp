@@ -1,5 +1,5 @@
 // Grouped convolution with few channels per group: the lanes of a vector are the output channels of
-// several groups, rows of outputs in strips. A depthwise convolution with a channel multiplier is one.
+// several groups, rows of outputs in strips. So runs a depthwise convolution with a multiplier.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -20,12 +20,16 @@ std::int64_t block_groups(const Conv2dProblem& p, std::int64_t lanes) {
   return std::min(p.g, lanes / std::max(p.icg(), p.ocg()));
 }
 
+const GroupedKernel* pick(const Conv2dProblem& p, const Conv2dRequest& request) {
+  return pick_strip_row(grouped_kernels(), p, request, [](const GroupedKernel&) { return true; });
+}
+
 class GroupedConv final : public Conv2dImpl {
  public:
   GroupedConv(const Conv2dProblem& p, const Conv2dRequest& request, const GroupedKernel& kernel,
               const float* weight, const float* bias)
       : p_(p), activation_(request.activation), cap_(request.max_isa), kernel_(kernel),
-        strips_(p, kernel.shape), lanes_(kernel.info.tile_cols),
+        strips_(p, kernel.shape, 1), lanes_(kernel.info.tile_cols),
         block_groups_(block_groups(p, lanes_)) {
     blocks_ = (p.g + block_groups_ - 1) / block_groups_;
     plan_lanes();
@@ -81,7 +85,7 @@ class GroupedConv final : public Conv2dImpl {
   }
 
   void run_group(const Conv2dRun& run, std::int64_t image, std::int64_t group) const {
-    const float* rows[kMostStripRows + 8];
+    const float* rows[kRowTable];
     GroupedStrip strip;
     strips_.begin_group(run, image, group, &strip, rows);
     set_clamp(activation_, &strip);
@@ -122,7 +126,7 @@ class GroupedConv final : public Conv2dImpl {
 
 Verdict consider_grouped(const Conv2dProblem& p, const Conv2dRequest& request) {
   if (p.icg() == 0 || p.ocg() == 0) return refuse("there are no channels");
-  const GroupedKernel* kernel = pick_strip_row(grouped_kernels(), p, request);
+  const GroupedKernel* kernel = pick(p, request);
   if (!kernel) return refuse(no_strip_row_reason("grouped", p, request));
   const std::int64_t lanes = kernel->info.tile_cols;
   if (std::max(p.icg(), p.ocg()) > lanes)
@@ -137,8 +141,7 @@ Verdict consider_grouped(const Conv2dProblem& p, const Conv2dRequest& request) {
 
 std::unique_ptr<Conv2dImpl> make_grouped(const Conv2dProblem& p, const Conv2dRequest& request,
                                          const float* weight, const float* bias) {
-  return std::make_unique<GroupedConv>(p, request, *pick_strip_row(grouped_kernels(), p, request),
-                                       weight, bias);
+  return std::make_unique<GroupedConv>(p, request, *pick(p, request), weight, bias);
 }
 
 }  // namespace pyconv

@@ -15,15 +15,16 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) {  // b > 0; a of either s
 }  // namespace
 
 bool strip_takes(const StripShape& shape, const Conv2dProblem& p) {
-  return p.kh <= kMostStripRows && (shape.kh == 0 || shape.kh == p.kh) &&
+  return p.kh <= kMostFilterRows && (shape.kh == 0 || shape.kh == p.kh) &&
          (shape.kw == 0 || shape.kw == p.kw) &&
+         (shape.out_rows > 0 || StripAxis(p.sh, p.dh).stride == shape.stride) &&
          (shape.stride == 0 || shape.stride == StripAxis(p.sw, p.dw).stride);
 }
 
 std::string no_strip_row_reason(const char* family, const Conv2dProblem& p,
                                 const Conv2dRequest& request) {
-  if (p.kh > kMostStripRows)
-    return "the filter is taller than " + std::to_string(kMostStripRows) + " rows";
+  if (p.kh > kMostFilterRows)
+    return "the filter is taller than " + std::to_string(kMostFilterRows) + " rows";
   return "kernel '" + request.kernel + "' is no " + family + " row that " +
          isa_name(request.max_isa) + " allows for this filter and stride";
 }
@@ -35,12 +36,19 @@ void set_clamp(const Activation& activation, ConvStrip* strip) {
   strip->clamped = clamp.kind != ActivationKind::none;
 }
 
-StripPlan::StripPlan(const Conv2dProblem& p, const StripShape& shape)
+StripPlan::StripPlan(const Conv2dProblem& p, const StripShape& shape, std::int64_t height)
     : p_(p), y_(p.sh, p.dh), x_(p.sw, p.dw) {
-  const std::int64_t most = y_.stride == shape.stride ? shape.out_rows : 1;
-  for (std::int64_t m = 0; m < std::min(y_.residues, p.oh()); ++m)
-    for (std::int64_t y = m; y < p.oh(); y += most * y_.residues)
-      groups_.push_back({y, std::min(most, (p.oh() - y + y_.residues - 1) / y_.residues)});
+  const std::int64_t tile = y_.stride == shape.stride ? shape.out_rows : 1;
+  for (std::int64_t m = 0; m < std::min(y_.residues, p.oh()); ++m) {
+    const std::int64_t rows = (p.oh() - m - 1) / y_.residues + 1;
+    const std::int64_t groups = ceil_div(rows, tile > 0 ? tile : height);
+    for (std::int64_t g = 0, row = 0; g < groups; ++g) {
+      const std::int64_t balanced = (rows - row + groups - g - 1) / (groups - g);
+      const std::int64_t count = std::min(rows - row, tile > 0 ? tile : balanced);
+      groups_.push_back({m + row * y_.residues, count});
+      row += count;
+    }
+  }
   for (std::int64_t m = 0; m < std::min(x_.residues, p.ow()); ++m) {
     const std::int64_t x = m * p.sw - p.pl;
     columns_.push_back({x, ceil_div(-x, p.dw), ceil_div(p.iw - x, p.dw),
@@ -59,6 +67,7 @@ void StripPlan::begin_group(const Conv2dRun& run, std::int64_t image, std::int64
     strip->padded_rows = strip->padded_rows || !inside;
   }
   strip->rows = rows;
+  strip->out_rows = g.count;
   strip->kh = p_.kh;
   strip->kw = p_.kw;
   strip->stride = x_.stride;

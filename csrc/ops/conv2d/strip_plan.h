@@ -21,18 +21,20 @@ struct StripAxis {
       : stride(s / std::gcd(s, d)), residues(d / std::gcd(s, d)) {}
 };
 
-// Filters of more rows do not fit the row table, which stands on the stack.
-constexpr std::int64_t kMostStripRows = 1024;
+// Pointers to input rows stand on the stack: filters of more rows are refused.
+constexpr std::int64_t kMostFilterRows = 1024;
+constexpr std::int64_t kMostStripRows = 64;  // output rows
+constexpr std::int64_t kRowTable = kMostFilterRows + kMostStripRows;
 
 class StripPlan {
  public:
-  // out_rows: of the kernel's tile, where its stride is the problem's.
-  StripPlan(const Conv2dProblem& problem, const StripShape& shape);
+  // height: output rows of a strip where the shape leaves their number open; at most kMostStripRows.
+  StripPlan(const Conv2dProblem& problem, const StripShape& shape, std::int64_t height);
 
   std::int64_t row_groups() const { return static_cast<std::int64_t>(groups_.size()); }
   std::int64_t rows_of(std::int64_t group) const { return groups_[group].count; }
 
-  // Fills what the strips of one group of rows share, and `rows` (kMostStripRows + 8 pointers).
+  // Fills what the strips of one group of rows share, and `rows`, kRowTable pointers.
   void begin_group(const Conv2dRun& run, std::int64_t image, std::int64_t group, ConvStrip* strip,
                    const float** rows) const;
   // Sets the columns of one residue, for channels from src_channel and dst_channel on.
@@ -73,14 +75,15 @@ std::string no_strip_row_reason(const char* family, const Conv2dProblem& problem
 // Sets the clamp that the kernels apply as they store.
 void set_clamp(const Activation& activation, ConvStrip* strip);
 
-// The first row of the best ISA that takes the problem, or the one named; null when there is none.
-template <class Row>
+// The first row of the best ISA that takes the problem and for which suits(row) holds, or the one
+// named; null when there is none.
+template <class Row, class Suits>
 const Row* pick_strip_row(const std::vector<Row>& rows, const Conv2dProblem& problem,
-                          const Conv2dRequest& request) {
+                          const Conv2dRequest& request, Suits suits) {
   const Row* best = nullptr;
   for (const Row& row : rows) {
     if (!isa_allowed(row.info.isa, request.max_isa) || !strip_takes(row.shape, problem)) continue;
-    if (!request.kernel.empty() && request.kernel != row.info.name) continue;
+    if (request.kernel.empty() ? !suits(row) : request.kernel != row.info.name) continue;
     if (!best || (best->info.isa != row.info.isa && isa_allowed(best->info.isa, row.info.isa)))
       best = &row;
   }
