@@ -1,5 +1,6 @@
 #include "ops/types.h"
 
+#include <iterator>
 #include <limits>
 
 namespace pyconv {
@@ -24,7 +25,28 @@ constexpr Name kNames[] = {
     {ActivationKind::gelu, "gelu", 0.0f},
     {ActivationKind::gelu_tanh, "gelu_tanh", 0.0f},
 };
+
+struct DTypeRow {
+  const char* name;
+  std::size_t size;
+};
+constexpr DTypeRow kDTypes[] = {  // in the order of DType
+    {"float32", 4}, {"int64", 8}, {"int32", 4}, {"uint8", 1}, {"int8", 1}, {"bool", 1},
+};
 }  // namespace
+
+std::size_t dtype_size(DType dtype) { return kDTypes[static_cast<int>(dtype)].size; }
+
+const char* dtype_name(DType dtype) { return kDTypes[static_cast<int>(dtype)].name; }
+
+bool parse_dtype(const std::string& name, DType* dtype) {
+  for (std::size_t i = 0; i < std::size(kDTypes); ++i) {
+    if (name != kDTypes[i].name) continue;
+    *dtype = static_cast<DType>(i);
+    return true;
+  }
+  return false;
+}
 
 float Activation::lo() const {
   return kind == ActivationKind::none ? -std::numeric_limits<float>::infinity() : 0.0f;
