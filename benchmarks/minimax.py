@@ -1,6 +1,6 @@
 """Finds the coefficients of csrc/kernels/eltwise/math.inl.h again. Needs mpmath; about a minute.
 
-    python -m benchmarks.minimax [expm1] [log1p] [quotients] [normal]
+    python -m benchmarks.minimax [expm1] [log1p] [quotients] [normal] [erf]
 
 Fits minimise the largest weighted error by Lawson's iteration: least squares on Chebyshev points whose
 weights grow where the error is large (C. L. Lawson, 1961); a quotient P / Q is made linear by dividing
@@ -207,7 +207,28 @@ def fit_normal() -> None:
     show("  Q, rising powers", worst, [q[j] for j in range(6)])
 
 
-FITS = {"expm1": fit_expm1, "log1p": fit_log1p, "quotients": fit_quotients, "normal": fit_normal}
+def fit_erf() -> None:
+    """erf(x) = x (c + x^2 P(x^2)) for |x| <= 1, c in two parts: relative error."""
+    c = 2 / mp.sqrt(mp.pi)
+
+    def ratio(square: Real) -> Real:
+        x = mp.sqrt(square)
+        return mp.erf(x) / x
+
+    worst, terms = polynomial(
+        lambda s: (ratio(s) - c) / s, lambda s: s / ratio(s), mp.mpf(0), mp.mpf("1.0001"), 5
+    )
+    show("erf: c", worst, [rounded(c), rounded(c - rounded(c))])
+    show("  P, rising powers", worst, [terms[j] for j in range(6)])
+
+
+FITS = {
+    "expm1": fit_expm1,
+    "log1p": fit_log1p,
+    "quotients": fit_quotients,
+    "normal": fit_normal,
+    "erf": fit_erf,
+}
 
 
 def main(names: Sequence[str]) -> int:

@@ -16,9 +16,26 @@
 //   exp
 //   add p, mul p      x + p, x p
 //   affine p q        fma(x, p, q)
+//   sub p, div p      x - p, x / p
+//   minimum p, maximum p
+//   pow p             x^p as IEEE 754 has it: 1 for p = 0 and for x = 1, NaN for x < 0 unless p is an
+//                     integer
+//   clip p q          x < p ? p : x, then that > q ? q : that
+//   abs neg sqrt      sign of NaN and of 0 as it comes
+//   sign              -1, 0 or 1
+//   floor ceil round  to integral values; round takes ties to even
+//   reciprocal        1 / x
+//   log erf
+//   softplus          log(1 + e^x)
+//   softsign          x / (1 + |x|)
+//   mish              x tanh(log(1 + e^x))
+//   selu p q          x < 0 ? p (e^x - 1) : q x
+//   celu p            x < 0 ? p (e^(x / p) - 1) : x, p > 0
+//   thresholded_relu p  x <= p ? +0 : x
+//   affine_unit p q   fma(x, p, q) clipped to 0..1 (ONNX's HardSigmoid)
 //
 // An element's result depends on its operands alone: not on its position, on n, on the ISA. NaN
-// passes through all of them. src and dst are the same or do not overlap, p and q do not overlap
+// passes through all of them (but for the two cases of pow). src and dst are the same or do not overlap, p and q do not overlap
 // dst (with one row, p of add and mul may be dst). Nothing is touched beyond.
 #pragma once
 #include <cstdint>

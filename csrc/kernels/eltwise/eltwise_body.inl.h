@@ -141,6 +141,88 @@ struct Affine {
   static PYCONV_INLINE vf apply(vf x, vf p, vf q) { return fma(x, p, q); }
 };
 
+// One operation of the vocabulary, or a few.
+#define PYCONV_ELTWISE_FUNCTOR(Name, unroll, ...)                                       \
+  struct Name {                                                                         \
+    static constexpr int kUnroll = unroll;                                              \
+    static PYCONV_INLINE vf apply(vf x, [[maybe_unused]] vf p, [[maybe_unused]] vf q) { \
+      __VA_ARGS__                                                                       \
+    }                                                                                   \
+  };
+PYCONV_ELTWISE_FUNCTOR(Sub, 4, return sub(x, p);)
+PYCONV_ELTWISE_FUNCTOR(Div, 4, return div(x, p);)
+PYCONV_ELTWISE_FUNCTOR(Minimum, 4, return select(unord(x, x), x, min(x, p));)
+PYCONV_ELTWISE_FUNCTOR(Maximum, 4, return select(unord(x, x), x, max(x, p));)
+PYCONV_ELTWISE_FUNCTOR(Pow, 1, return pow(x, p);)
+PYCONV_ELTWISE_FUNCTOR(Clip, 4, return min(q, max(p, x));)
+PYCONV_ELTWISE_FUNCTOR(Abs, 4, return abs(x);)
+PYCONV_ELTWISE_FUNCTOR(Neg, 4, return neg(x);)
+PYCONV_ELTWISE_FUNCTOR(Sqrt, 4, return sqrt(x);)
+PYCONV_ELTWISE_FUNCTOR(Round, 4, return round_even(x);)
+PYCONV_ELTWISE_FUNCTOR(Reciprocal, 4, return div(set1(1.0f), x);)
+PYCONV_ELTWISE_FUNCTOR(Log, 1, return log(x);)
+PYCONV_ELTWISE_FUNCTOR(Erf, 1, return erf(x);)
+PYCONV_ELTWISE_FUNCTOR(Softsign, 2, return div(x, add(set1(1.0f), abs(x)));)
+PYCONV_ELTWISE_FUNCTOR(ThresholdedRelu, 4, return select(le(x, p), zero(), x);)
+PYCONV_ELTWISE_FUNCTOR(AffineUnit, 4, return clamp(fma(x, p, q), 0.0f, 1.0f);)
+#undef PYCONV_ELTWISE_FUNCTOR
+
+struct Sign {
+  static constexpr int kUnroll = 4;
+  static PYCONV_INLINE vf apply(vf x, vf, vf) {
+    return select(lt(x, zero()), set1(-1.0f), select(gt(x, zero()), set1(1.0f), x));
+  }
+};
+
+// The nearest integral value, or the one below where that lies above x. It keeps the sign of -0.
+struct Floor {
+  static constexpr int kUnroll = 4;
+  static PYCONV_INLINE vf apply(vf x, vf, vf) {
+    const vf near = round_even(x);
+    return select(gt(near, x), sub(near, set1(1.0f)), near);
+  }
+};
+
+struct Ceil {
+  static constexpr int kUnroll = 4;
+  static PYCONV_INLINE vf apply(vf x, vf p, vf q) { return neg(Floor::apply(neg(x), p, q)); }
+};
+
+// max(x, 0) + log(1 + e^-|x|).
+struct Softplus {
+  static constexpr int kUnroll = 1;
+  static PYCONV_INLINE vf apply(vf x, vf, vf) {
+    return add(max(zero(), x), log1p_unit(exp(neg(abs(x)))));
+  }
+};
+
+// tanh(log(1 + e)) = n / (n + 2) with n = e (e + 2). Below -50 it is e^x, multiplied by x before the
+// power of two may underflow.
+struct Mish {
+  static constexpr int kUnroll = 1;
+  static PYCONV_INLINE vf apply(vf x, vf, vf) {
+    const vf e = exp(clamp(x, -60.0f, 40.0f)), n = mul(e, add(e, set1(2.0f)));
+    const vf v = clamp(x, -115.0f, 0.0f);
+    const Reduced r = exp_reduce(v);
+    const vf deep = scale2(mul(v, add(set1(1.0f), expm1_reduced(r.r))), r.n);
+    return select(lt(x, set1(-50.0f)), deep, mul(x, div(n, add(n, set1(2.0f)))));
+  }
+};
+
+struct Selu {
+  static constexpr int kUnroll = 1;
+  static PYCONV_INLINE vf apply(vf x, vf p, vf q) {
+    return select(lt(x, zero()), mul(p, expm1_negative(clamp(x, -20.0f, 0.0f))), mul(q, x));
+  }
+};
+
+struct Celu {
+  static constexpr int kUnroll = 1;
+  static PYCONV_INLINE vf apply(vf x, vf p, vf) {
+    return select(lt(x, zero()), mul(p, expm1_negative(clamp(div(x, p), -20.0f, 0.0f))), x);
+  }
+};
+
 // Parameters as the loop over a row sees them; what a function does not use is never loaded.
 template <bool kUsesQ>
 struct UniformParams {

@@ -104,6 +104,30 @@ PYCONV_INLINE vf log_positive(vf x) {
   return select(lt(x, set1(__builtin_inff())), log, x);
 }
 
+// log x; NaN below 0, -inf at 0.
+PYCONV_INLINE vf log(vf x) {
+  const vm small = lt(x, set1(0x1p-126f));
+  const LogReduced t = log_reduce(select(small, mul(x, set1(0x1p24f)), x));
+  const vf e = sub(t.e, select(small, set1(24.0f), zero()));
+  const vf square = mul(t.f, t.f);
+  vf low = fma(mul(square, t.f), log1p_tail(t.f), mul(square, set1(-0.5f)));
+  low = fma(e, set1(kLn2Lo), low);
+  vf log = add(mul(e, set1(kLn2Hi)), add(t.f, low));
+  log = select(lt(x, set1(__builtin_inff())), log, x);
+  log = select(eq(x, zero()), set1(-__builtin_inff()), log);
+  return select(lt(x, zero()), set1(__builtin_nanf("")), log);
+}
+
+// log(1 + t) for 0 <= t <= 1. Above sqrt(2) - 1 it is ln2 + log(1 + (t - 1) / 2).
+PYCONV_INLINE vf log1p_unit(vf t) {
+  const vm upper = gt(t, set1(0.41421356f));
+  const vf f = select(upper, mul(sub(t, set1(1.0f)), set1(0.5f)), t);
+  const vf square = mul(f, f);
+  const vf low = fma(mul(square, f), log1p_tail(f), mul(square, set1(-0.5f)));
+  const vf log = add(f, low);
+  return select(upper, add(set1(kLn2Hi), add(f, add(low, set1(kLn2Lo)))), log);
+}
+
 // x^y for 0 < x < inf: exp(y log x), the logarithm in two parts, so that an error of 2^-30 and not
 // one of 2^-24 is magnified by y log x. Overflows to inf, underflows through the subnormals to 0.
 PYCONV_INLINE vf pow_positive(vf x, vf y) {
@@ -121,6 +145,27 @@ PYCONV_INLINE vf pow_positive(vf x, vf y) {
   const vf product_lo = select(lt(abs(product), set1(128.0f)), rest, zero());
   const Reduced r = exp_reduce(clamp(product, -105.0f, 89.5f));
   return scale2(add(set1(1.0f), expm1_reduced(add(r.r, product_lo))), r.n);
+}
+
+// x^y with the exceptions of IEEE 754's pow.
+PYCONV_INLINE vf pow(vf x, vf y) {
+  const vf a = abs(x), one = set1(1.0f), inf = set1(__builtin_inff());
+  const vm zero_base = eq(a, zero()), inf_base = eq(a, inf), negative_y = lt(y, zero());
+  const vm rising = mask_or(mask_and(zero_base, negative_y), mask_and(inf_base, gt(y, zero())));
+  vf power = pow_positive(a, y);
+  power = select(mask_or(zero_base, inf_base), select(rising, inf, zero()), power);
+  const vf half = mul(y, set1(0.5f));
+  const vm whole = eq(round_even(y), y);
+  const vm odd = mask_and(whole, mask_not(eq(round_even(half), half)));
+  const vi sign = and_(bits(x), iset1(static_cast<int>(0x80000000u)));
+  power = select(odd, from_bits(or_(bits(power), sign)), power);
+  const vm no_root = mask_and(mask_and(lt(x, zero()), mask_not(whole)), lt(a, inf));
+  power = select(no_root, set1(__builtin_nanf("")), power);
+  power = select(eq(a, one), select(mask_and(lt(x, zero()), odd), set1(-1.0f), one), power);
+  power = select(mask_and(mask_and(eq(a, one), lt(x, zero())), mask_not(whole)),
+                 set1(__builtin_nanf("")), power);
+  power = select(unord(x, y), add(x, y), power);
+  return select(mask_or(eq(x, one), eq(y, zero())), one, power);
 }
 
 // v * 2^n, v and the product normal; n stands in the low bits of `shifted`.
@@ -143,6 +188,24 @@ PYCONV_INLINE ExpQuotient normal_tail_quotient(vf a) {
   q = fma(q, a, set1(179.737991f));
   q = fma(q, a, set1(108.871979f));
   return {p, q};
+}
+
+// x (c + x^2 P(x^2)) for |x| <= 1, to a relative 2^-29; beyond, 1 less twice the normal tail at
+// |x| sqrt(2).
+PYCONV_INLINE vf erf(vf x) {
+  const vf a = min(set1(4.0f), abs(x)), square = mul(a, a);
+  vf p = set1(7.8425488e-05f);
+  p = fma(p, square, set1(-0.000800939859f));
+  p = fma(p, square, set1(0.0051885983f));
+  p = fma(p, square, set1(-0.0268542022f));
+  p = fma(p, square, set1(0.112836033f));
+  p = fma(p, square, set1(-0.376126289f));
+  p = fma(p, square, set1(-5.86353828e-08f));
+  const vf near = fma(a, set1(1.12837923f), mul(a, p));
+  const ExpQuotient tail = normal_tail_quotient(mul(a, set1(1.41421356f)));
+  const vf far = div(mul(tail.num, exp(neg(square))), tail.den);
+  const vf magnitude = select(gt(a, set1(1.0f)), fma(far, set1(-2.0f * kNormalTail), set1(1.0f)), near);
+  return from_bits(or_(bits(magnitude), and_(bits(x), iset1(static_cast<int>(0x80000000u)))));
 }
 
 }  // namespace
