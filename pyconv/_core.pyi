@@ -221,6 +221,28 @@ def prelu(
     /,
 ) -> _Array: ...
 
+def _run_conv2d(
+    problem: Conv2dProblem,
+    weight: _Array,
+    bias: _Array | None,
+    src: _Array,
+    dst: _Array,
+    residual: _Array | None,
+    options: dict[str, Any],
+    /,
+) -> str: ...
+def _run_pool2d(
+    kind: str,
+    shape: Sequence[int],
+    kernel: int,
+    stride: int,
+    padding: int,
+    src: _Array,
+    dst: _Array,
+    options: dict[str, Any],
+    /,
+) -> None: ...
+
 class Conv2dProblem:
     def __init__(self, text: str) -> None: ...
     @staticmethod

@@ -123,7 +123,7 @@ Conv2dRequest parse_request(py::handle activation, py::handle accuracy, py::hand
   Conv2dRequest request;
   request.activation = parse_activation_argument(activation);
   request.accuracy = parse_accuracy(accuracy);
-  request.layout = parse_layout(layout);
+  request.src_layout = request.dst_layout = parse_layout(layout);
   request.threads = parse_threads(threads);
   request.max_isa = parse_max_isa(max_isa);
   if (!kernel.is_none()) request.kernel = parse_string(kernel, "kernel");
@@ -143,11 +143,11 @@ PyObject* conv2d(PyObject*, PyObject* const* args, Py_ssize_t count) {
     Conv2dRequest request =
         parse_request(args[7], args[9], args[10], args[12], args[13], args[14], args[15]);
     request.one_shot = true;
-    const FloatArray x = float_input(args[0], "x", 4, input_form(request.layout));
+    const FloatArray x = float_input(args[0], "x", 4, input_form(request.src_layout));
     const FloatArray weight =
         float_input(args[1], "weight", 4, "(out_channels, in_channels/groups, kH, kW)");
     std::int64_t xs[4];
-    shape_of(x, request.layout, xs);
+    shape_of(x, request.src_layout, xs);
     const Conv2dProblem p =
         problem_of(xs, {weight.shape(0), weight.shape(1), weight.shape(2), weight.shape(3)},
                    args[3], args[4], args[5], args[6]);
@@ -156,7 +156,7 @@ PyObject* conv2d(PyObject*, PyObject* const* args, Py_ssize_t count) {
     if (biased) bias = parse_bias(args[2], p.oc);
     std::vector<const FloatArray*> inputs = {&x, &weight};
     if (biased) inputs.push_back(&bias);
-    const FloatArray y = output_for(args[11], p, request.layout, inputs);
+    const FloatArray y = output_for(args[11], p, request.src_layout, inputs);
     const Conv2dPlan plan(p, request, parse_string(args[8], "algorithm"), weight.data(),
                           biased ? bias.data() : nullptr);
     run_plan(plan, one_shot_workspace(), x, y);
@@ -202,7 +202,7 @@ std::unique_ptr<PyConv2dPlan> make_plan(const Conv2dProblem& p, py::handle weigh
 
 py::array call_plan(PyConv2dPlan& self, py::handle input, py::handle out) {
   const Conv2dProblem& p = self.plan.problem();
-  const Layout layout = self.plan.request().layout;
+  const Layout layout = self.plan.request().src_layout;
   const FloatArray x = float_input(input, "x", 4, input_form(layout));
   std::int64_t xs[4];
   shape_of(x, layout, xs);

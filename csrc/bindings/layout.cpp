@@ -23,7 +23,8 @@ py::object convert(FastArgs args) {
   const float* src = x.data();
   float* dst = y.mutable_data();
   without_gil(x.size(), [&] {
-    transpose(*kernel, src, dst, n, to_nhwc ? a : a * b, to_nhwc ? b * c : c, threads);
+    const std::int64_t rows = to_nhwc ? a : a * b, cols = to_nhwc ? b * c : c;
+    transpose(*kernel, src, dst, n, rows, cols, {cols, rows}, threads);
   });
   return y.array;
 }

@@ -16,6 +16,7 @@ void register_pool(py::module_& m);
 void register_image(py::module_& m);
 void register_norm(py::module_& m);
 void register_probe(py::module_& m);
+void register_strided(py::module_& m);
 }  // namespace pyconv
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
@@ -38,4 +39,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   pyconv::register_image(m);
   pyconv::register_norm(m);
   pyconv::register_probe(m);
+  pyconv::register_strided(m);
 }

@@ -21,7 +21,7 @@ bool parse_bool(py::handle object, const char* name) {
 PoolRequest parse_request(const FloatArray& x, Layout layout, py::handle threads,
                           py::handle max_isa, py::handle kernel) {
   PoolRequest request;
-  request.layout = layout;
+  request.src_layout = request.dst_layout = layout;
   request.threads = parse_threads_for(threads, x.size());
   request.max_isa = parse_max_isa(max_isa);
   if (!kernel.is_none()) request.kernel = parse_string(kernel, "kernel");
@@ -49,7 +49,7 @@ void parse_windows(const FloatArray& x, Layout layout, py::handle kernel_size, p
 py::object run(const Pool2dProblem& p, const PoolRequest& request, const FloatArray& x,
                py::handle out) {
   const Pool2dPlan plan(p, request);
-  const FloatArray y = request.layout == Layout::nchw
+  const FloatArray y = request.dst_layout == Layout::nchw
                            ? float_output(out, {p.mb, p.c, p.oh(), p.ow()}, {&x})
                            : float_output(out, {p.mb, p.oh(), p.ow(), p.c}, {&x});
   const float* src = x.data();

@@ -174,10 +174,10 @@ void ConvTranspose2dPlan::run(const float* src, float* dst, void* workspace) con
   float* staged_dst = staged_src + src_bytes_ / sizeof(float);
   const Isa cap = request_.max_isa;
   if (src_bytes_)
-    convert_layout(src, staged_src, Layout::nhwc, p_.mb, p_.ic, p_.ih * p_.iw, cap, threads_);
+    convert_layout(src, staged_src, Layout::nhwc, p_.mb, p_.ic, p_.ih * p_.iw, 0, cap, threads_);
   run_nhwc(src_bytes_ ? staged_src : src, dst_bytes_ ? staged_dst : dst);
   if (dst_bytes_)
-    convert_layout(staged_dst, dst, Layout::nchw, p_.mb, p_.oc, p_.oh() * p_.ow(), cap, threads_);
+    convert_layout(staged_dst, dst, Layout::nchw, p_.mb, p_.oc, p_.oh() * p_.ow(), 0, cap, threads_);
 }
 
 // One chunk of one image and group.

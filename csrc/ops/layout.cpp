@@ -45,10 +45,10 @@ const TransposeKernel* find_transpose(Isa cap, const std::string& name) {
 }
 
 void transpose(const TransposeKernel& kernel, const float* src, float* dst, std::int64_t images,
-               std::int64_t rows, std::int64_t cols, int threads) {
+               std::int64_t rows, std::int64_t cols, TransposeStrides strides, int threads) {
   const std::int64_t size = rows * cols;
   if (images == 0 || size == 0) return;
-  if (rows == 1 || cols == 1) {
+  if ((rows == 1 || cols == 1) && strides.src == cols && strides.dst == rows) {
     std::memcpy(dst, src, static_cast<std::size_t>(images * size) * sizeof(float));
     return;
   }
@@ -60,18 +60,21 @@ void transpose(const TransposeKernel& kernel, const float* src, float* dst, std:
     const std::int64_t c = index % col_blocks * block.cols;
     const std::int64_t r = index / col_blocks % row_blocks * block.rows;
     const std::int64_t image = index / (col_blocks * row_blocks);
-    kernel.run({src + image * size + r * cols + c, cols, dst + image * size + c * rows + r, rows,
+    kernel.run({src + (image * rows + r) * strides.src + c, strides.src,
+                dst + (image * cols + c) * strides.dst + r, strides.dst,
                 std::min(block.rows, rows - r), std::min(block.cols, cols - c)});
   });
 }
 
 void convert_layout(const float* src, float* dst, Layout to, std::int64_t images,
-                    std::int64_t channels, std::int64_t pixels, Isa cap, int threads) {
+                    std::int64_t channels, std::int64_t pixels, std::int64_t pixel, Isa cap,
+                    int threads) {
   const TransposeKernel& kernel = *find_transpose(cap);
+  const std::int64_t step = pixel ? pixel : channels;
   if (to == Layout::nhwc)
-    transpose(kernel, src, dst, images, channels, pixels, threads);
+    transpose(kernel, src, dst, images, channels, pixels, {pixels, step}, threads);
   else
-    transpose(kernel, src, dst, images, pixels, channels, threads);
+    transpose(kernel, src, dst, images, pixels, channels, {step, pixels}, threads);
 }
 
 }  // namespace pyconv

@@ -62,7 +62,9 @@ bool planes_take(const Pool2dProblem& p) { return p.sw <= kPoolPlaneMaxStride; }
 // Which rows shall run: one channel is a plane in either layout; NCHW windows that the plane rows
 // don't take, or that leave most of their lanes empty, go through NHWC.
 bool use_nhwc(const Pool2dProblem& p, std::int64_t ow, const PoolRequest& request) {
-  const bool planes = request.layout == Layout::nchw || p.c == 1;
+  const bool one_channel = p.c == 1 && request.src_pixel <= 1 && request.dst_pixel <= 1;
+  const bool planes =
+      one_channel || (request.src_layout == Layout::nchw && request.dst_layout == Layout::nchw);
   if (request.kernel.empty())
     return !planes || !planes_take(p) || (ow <= 8 && p.c >= 8 && (ow < 4 || p.kh * p.kw > 4));
   const bool nhwc = request.kernel.find("nhwc") != std::string::npos;
@@ -81,6 +83,15 @@ PoolImage image_of(const Pool2dProblem& p, std::int64_t oh, std::int64_t ow) {
   image.include_pad = p.include_pad;
   image.divisor = static_cast<float>(p.divisor);
   return image;
+}
+
+void check_stride(const char* name, std::int64_t stride, Layout layout, std::int64_t pixels,
+                  std::int64_t channels) {
+  if (stride == 0) return;
+  if (layout != Layout::nhwc)
+    throw InvalidArgument(std::string(name) + ": pixel strides are for layout 'nhwc'");
+  need_extent(name, stride, channels);
+  need_elements(name, {pixels, stride});
 }
 
 std::size_t padded_bytes(std::int64_t floats) {
@@ -102,15 +113,18 @@ void Pool2dProblem::validate() const {
 }
 
 Pool2dPlan::Pool2dPlan(const Pool2dProblem& problem, const PoolRequest& request)
-    : problem_(problem), cap_(request.max_isa) {
+    : problem_(problem), src_pixel_(request.src_pixel ? request.src_pixel : problem.c),
+      dst_pixel_(request.dst_pixel ? request.dst_pixel : problem.c), cap_(request.max_isa) {
   problem_.validate();
   oh_ = problem_.oh();
   ow_ = problem_.ow();
   const Pool2dProblem& p = problem_;
+  check_stride("src_pixel", request.src_pixel, request.src_layout, p.mb * p.ih * p.iw, p.c);
+  check_stride("dst_pixel", request.dst_pixel, request.dst_layout, p.mb * oh_ * ow_, p.c);
   kernel_ = &pick(p.kind, false, use_nhwc(p, ow_, request), request);
-  if (kernel_->nhwc && request.layout == Layout::nchw && p.c > 1) {
-    src_bytes_ = padded_bytes(p.mb * p.c * p.ih * p.iw);
-    dst_bytes_ = padded_bytes(p.mb * p.c * oh_ * ow_);
+  if (kernel_->nhwc && p.c > 1) {
+    if (request.src_layout == Layout::nchw) src_bytes_ = padded_bytes(p.mb * p.c * p.ih * p.iw);
+    if (request.dst_layout == Layout::nchw) dst_bytes_ = padded_bytes(p.mb * p.c * oh_ * ow_);
   }
   const double outputs = static_cast<double>(p.mb * p.c * oh_ * ow_);
   const double cycles = static_cast<double>(p.mb * p.c * p.ih * p.iw) / 8.0 +
@@ -130,15 +144,17 @@ void Pool2dPlan::run(const float* src, float* dst, void* workspace) const {
   const Pool2dProblem& p = problem_;
   if (p.mb * p.c == 0) return;
   if (!kernel_->nhwc) return run_nchw(src, dst, static_cast<float*>(workspace));
-  if (src_bytes_ == 0) return run_nhwc(src, dst);
   float* staged_src = static_cast<float*>(workspace);
   float* staged_dst = staged_src + src_bytes_ / sizeof(float);
-  convert_layout(src, staged_src, Layout::nhwc, p.mb, p.c, p.ih * p.iw, cap_, threads_);
-  run_nhwc(staged_src, staged_dst);
-  convert_layout(staged_dst, dst, Layout::nchw, p.mb, p.c, oh_ * ow_, cap_, threads_);
+  if (src_bytes_)
+    convert_layout(src, staged_src, Layout::nhwc, p.mb, p.c, p.ih * p.iw, 0, cap_, threads_);
+  run_nhwc(src_bytes_ ? staged_src : src, src_pixel_, dst_bytes_ ? staged_dst : dst, dst_pixel_);
+  if (dst_bytes_)
+    convert_layout(staged_dst, dst, Layout::nchw, p.mb, p.c, oh_ * ow_, 0, cap_, threads_);
 }
 
-void Pool2dPlan::run_nhwc(const float* src, float* dst) const {
+void Pool2dPlan::run_nhwc(const float* src, std::int64_t src_pixel, float* dst,
+                          std::int64_t dst_pixel) const {
   const Pool2dProblem& p = problem_;
   const std::int64_t row_floats = std::max<std::int64_t>(1, p.sh * p.iw * p.c);
   const std::int64_t rows = std::min(oh_, std::max<std::int64_t>(1, kChunkFloats / row_floats));
@@ -147,8 +163,10 @@ void Pool2dPlan::run_nhwc(const float* src, float* dst) const {
     const std::int64_t n = index / chunks;
     PoolImage image = image_of(p, oh_, ow_);
     image.channels = p.c;
-    image.src = src + n * p.ih * p.iw * p.c;
-    image.dst = dst + n * oh_ * ow_ * p.c;
+    image.src_pixel = src_pixel;
+    image.dst_pixel = dst_pixel;
+    image.src = src + n * p.ih * p.iw * src_pixel;
+    image.dst = dst + n * oh_ * ow_ * dst_pixel;
     image.row0 = index % chunks * rows;
     image.row1 = std::min(oh_, image.row0 + rows);
     kernel_->window(image);
@@ -179,8 +197,9 @@ void Pool2dPlan::run_nchw(const float* src, float* dst, float* scratch) const {
 
 void global_pool(PoolKind kind, std::int64_t images, std::int64_t channels, std::int64_t pixels,
                  const PoolRequest& request, const float* src, float* dst) {
-  bool nhwc = request.layout == Layout::nhwc;
-  if (channels == 1) nhwc = request.kernel.find("nhwc") != std::string::npos;
+  check_stride("src_pixel", request.src_pixel, request.src_layout, images * pixels, channels);
+  bool nhwc = request.src_layout == Layout::nhwc;
+  if (channels == 1 && request.src_pixel <= 1) nhwc = request.kernel.find("nhwc") != std::string::npos;
   const PoolKernel& kernel = pick(kind, true, nhwc, request);
   if (images * channels == 0) return;
   const FpEnvScope fp_env;
@@ -190,12 +209,14 @@ void global_pool(PoolKind kind, std::int64_t images, std::int64_t channels, std:
   const std::int64_t wanted = std::max<std::int64_t>(1, kChunkFloats / pixels);
   const std::int64_t group = threads == 1 ? channels : std::max<std::int64_t>(64, wanted / 64 * 64);
   const std::int64_t groups = (channels + group - 1) / group;
+  const std::int64_t pixel_stride = request.src_pixel ? request.src_pixel : channels;
+  const std::int64_t dst_stride = request.dst_pixel ? request.dst_pixel : channels;
   parallel_for(images * groups, threads, [&](std::int64_t index, int) {
     PoolGlobal global;
-    global.src = src + index / groups * channels * pixels;
-    global.dst = dst + index / groups * channels;
-    global.channels = channels;
+    global.src = src + index / groups * pixel_stride * pixels;
+    global.dst = dst + index / groups * dst_stride;
     global.pixels = pixels;
+    global.pixel_stride = pixel_stride;
     global.first = index % groups * group;
     global.last = std::min(channels, global.first + group);
     kernel.global(global);

@@ -29,7 +29,10 @@ struct Pool2dProblem {
 };
 
 struct PoolRequest {
-  Layout layout = Layout::nchw;  // of src and dst
+  Layout src_layout = Layout::nchw, dst_layout = Layout::nchw;
+  // Floats from one NHWC pixel to the next, so that an operand may be some channels of a wider tensor;
+  // 0: dense.
+  std::int64_t src_pixel = 0, dst_pixel = 0;
   Isa max_isa = Isa::scalar;
   int threads = 1;
   std::string kernel;  // force one registry row by name
@@ -38,15 +41,15 @@ struct PoolRequest {
 // Decided once; immutable, so that any number of threads may run it.
 class Pool2dPlan {
  public:
-  // Validates the problem; throws InvalidArgument when the forced kernel does not take it.
+  // Validates problem and strides; throws InvalidArgument when the forced kernel does not take it.
   Pool2dPlan(const Pool2dProblem& problem, const PoolRequest& request);
 
-  // src and dst dense in the request's layout, not overlapping; `workspace` 64-byte aligned with
+  // src and dst lie as the request says, not overlapping; `workspace` 64-byte aligned with
   // workspace_bytes() or more.
   void run(const float* src, float* dst, void* workspace) const;
 
-  // For NCHW: padded rows of a plane for each thread, or both arrays in NHWC where windows go that
-  // way (horizontal strides above 2, narrow images).
+  // For NCHW: padded rows of a plane for each thread, or arrays in NHWC where windows go that way
+  // (horizontal strides above 2, narrow images, the other array in NHWC).
   std::size_t workspace_bytes() const {
     return src_bytes_ + dst_bytes_ +
            static_cast<std::size_t>(threads_ * scratch_floats_) * sizeof(float);
@@ -55,11 +58,13 @@ class Pool2dPlan {
   int threads() const { return threads_; }
 
  private:
-  void run_nhwc(const float* src, float* dst) const;
+  void run_nhwc(const float* src, std::int64_t src_pixel, float* dst,
+                std::int64_t dst_pixel) const;
   void run_nchw(const float* src, float* dst, float* scratch) const;
 
   Pool2dProblem problem_;
   std::int64_t oh_, ow_;
+  std::int64_t src_pixel_, dst_pixel_;
   Isa cap_;
   int threads_;
   const PoolKernel* kernel_;
@@ -67,7 +72,8 @@ class Pool2dPlan {
   std::int64_t band_rows_ = 0, scratch_floats_ = 0;
 };
 
-// dst[n][c] = mean or maximum of the pixels of channel c. `pixels` >= 1.
+// dst[n][c] = mean or maximum of the pixels of channel c. `pixels` >= 1. src lies as the request says;
+// dst_pixel: floats from dst[n] to dst[n + 1], whatever the layouts.
 void global_pool(PoolKind kind, std::int64_t images, std::int64_t channels, std::int64_t pixels,
                  const PoolRequest& request, const float* src, float* dst);
 

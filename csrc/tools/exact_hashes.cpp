@@ -89,7 +89,7 @@ bool check(const char* text) {
     for (const Conv2dAlgorithm& algorithm : conv2d_algorithms()) {
       Conv2dRequest request;
       request.accuracy = Accuracy::exact;
-      request.layout = Layout::nchw;
+      request.src_layout = request.dst_layout = Layout::nchw;
       request.max_isa = isa;
       if (!consider_conv2d(algorithm, p, request).accepted) continue;
       for (int threads : {1, 3}) {

@@ -53,9 +53,9 @@ PYCONV_INLINE void assign(vf (&to)[W], vf from) {
 // o + 2.
 template <int W, class B>
 PYCONV_INLINE void depthwise3x3_down(const DepthwiseStrip& t, const DepthwiseStrip& strip,
-                                     const float* weights, std::int64_t offset, std::int64_t at,
-                                     std::int64_t columns, const ColumnSteps& step,
-                                     const B& border) {
+                                     const float* weights, std::int64_t offset, std::int64_t q0,
+                                     std::int64_t channel, std::int64_t columns,
+                                     const ColumnSteps& step, const B& border) {
   vf w[3][3], top[W], middle[W], bottom[W];
 #pragma GCC unroll 9
   for (int k = 0; k < 9; ++k) w[k / 3][k % 3] = load(weights + (1 + k) * VL);
@@ -69,24 +69,23 @@ PYCONV_INLINE void depthwise3x3_down(const DepthwiseStrip& t, const DepthwiseStr
   else
     depthwise3x3_row<false, true, false>(bottom, bottom, bottom, w, row, step, border);
   std::int64_t i = 2;
-  for (; i < t.out_rows; ++i, at += t.dst_row) {
+  for (; i < t.out_rows; ++i) {
     row = StripRow(t, i, offset, border);
     assign(top, load(opaque(weights)));
     depthwise3x3_row<true, true, true>(top, middle, bottom, w, row, step, border);
-    strip_end(bottom, t, strip, at, columns, border);
+    strip_end(bottom, t, strip, i - 2, q0, channel, columns, border);
     assign(bottom, middle);
     assign(middle, top);
   }
   row = StripRow(t, i, offset, border);
   if (t.out_rows > 1) {
     depthwise3x3_row<false, true, true>(bottom, middle, bottom, w, row, step, border);
-    strip_end(bottom, t, strip, at, columns, border);
+    strip_end(bottom, t, strip, i - 2, q0, channel, columns, border);
     assign(bottom, middle);
-    at += t.dst_row;
     row = StripRow(t, i + 1, offset, border);
   }
   depthwise3x3_row<false, false, true>(bottom, bottom, bottom, w, row, step, border);
-  strip_end(bottom, t, strip, at, columns, border);
+  strip_end(bottom, t, strip, t.out_rows - 1, q0, channel, columns, border);
 }
 
 template <int W, class B>
@@ -98,8 +97,8 @@ PYCONV_INLINE void depthwise3x3_blocks(const DepthwiseStrip& strip, std::int64_t
   const float* weights = t.weights;
   for (std::int64_t c = 0; c < t.channels; c += VL, weights += 10 * VL) {
     const std::int64_t channel = c < last_block ? c : last_block;
-    depthwise3x3_down<W>(t, strip, weights, t.origin + q0 * t.src_step + channel,
-                         q0 * t.dst_col + channel, columns, step, border);
+    depthwise3x3_down<W>(t, strip, weights, t.origin + q0 * t.src_step + channel, q0, channel,
+                         columns, step, border);
   }
 }
 

@@ -122,9 +122,8 @@ PYCONV_INLINE void depthwise_blocks(const DepthwiseStrip& strip, std::int64_t q0
         depthwise_taps<0, 1, KW, S, 1>(acc, t, i, offset, weights, step, border);
       depthwise_taps<1, 1, KW, S, 1>(acc, t, kh, offset, weights, step, border);
     }
-    strip_end(acc[0], t, strip, q0 * t.dst_col + channel, columns, border);
-    if constexpr (R == 2)
-      strip_end(acc[1], t, strip, t.dst_row + q0 * t.dst_col + channel, columns, border);
+    strip_end(acc[0], t, strip, 0, q0, channel, columns, border);
+    if constexpr (R == 2) strip_end(acc[1], t, strip, 1, q0, channel, columns, border);
     weights += kh * kw * VL;
   }
 }

@@ -97,9 +97,8 @@ PYCONV_INLINE void grouped_blocks(const GroupedStrip& strip, std::int64_t q0, st
     for (std::int64_t i = 1; i < t.kh; ++i)
       grouped_taps<0, R - 1, KW, S>(acc, t, i, offset, weights, step, border);
     if constexpr (R == 2) grouped_taps<1, 1, KW, S>(acc, t, t.kh, offset, weights, step, border);
-    const std::int64_t at = q0 * t.dst_col + group * t.ocg;
-    strip_end(acc[0], t, strip, at, columns, border);
-    if constexpr (R == 2) strip_end(acc[1], t, strip, at + t.dst_row, columns, border);
+    strip_end(acc[0], t, strip, 0, q0, group * t.ocg, columns, border);
+    if constexpr (R == 2) strip_end(acc[1], t, strip, 1, q0, group * t.ocg, columns, border);
     weights += t.kh * kw * t.icg * VL;
   }
 }

@@ -27,7 +27,8 @@ namespace pyconv {
 struct PoolImage {
   const float* src = nullptr;  // first element of the image (NHWC) or first plane (NCHW)
   float* dst = nullptr;
-  std::int64_t channels = 1;   // NHWC
+  std::int64_t channels = 1;   // NHWC, with these floats from pixel to pixel:
+  std::int64_t src_pixel = 1, dst_pixel = 1;
   std::int64_t planes = 1;     // NCHW: so many planes, densely one after the other
   const float* end = nullptr;  // NCHW: loads may reach from src up to here
   float* scratch = nullptr;    // NCHW: pool_scratch_floats()
@@ -39,12 +40,12 @@ struct PoolImage {
 };
 using PoolFn = void (*)(const PoolImage&);
 
-// Channels [first, last) of one image: src[pixel * channels + c], or src[c * pixels + pixel] for
-// NCHW, to dst[c].
+// Channels [first, last) of one image: src[i * pixel_stride + c], or src[c * pixels + i] for NCHW, to
+// dst[c].
 struct PoolGlobal {
   const float* src = nullptr;
   float* dst = nullptr;
-  std::int64_t channels = 0, pixels = 0;
+  std::int64_t pixels = 0, pixel_stride = 0;
   std::int64_t first = 0, last = 0;
 };
 using PoolGlobalFn = void (*)(const PoolGlobal&);

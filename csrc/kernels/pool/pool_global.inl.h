@@ -15,14 +15,14 @@ PYCONV_INLINE vf sticky_max(vf a, vf b) {
 }
 
 template <bool kTail>
-PYCONV_INLINE void average_block(const float* src, std::int64_t channels, std::int64_t pixels,
+PYCONV_INLINE void average_block(const float* src, std::int64_t pixel, std::int64_t pixels,
                                  int vectors, const Channels<kTail>& lanes, float* dst) {
   alignas(64) float sums[16][kBlockVectors * VL];
   const std::int64_t first = pixels < 16 ? pixels : 16;
   std::int64_t i = 0;
-  for (; i < first; ++i, src += channels)
+  for (; i < first; ++i, src += pixel)
     for (int v = 0; v < vectors; ++v) store(sums[i] + v * VL, add(zero(), lanes.get(src + v * VL)));
-  for (; i < pixels; ++i, src += channels) {
+  for (; i < pixels; ++i, src += pixel) {
     float* sum = sums[i % 16];
     for (int v = 0; v < vectors; ++v)
       store(sum + v * VL, add(load(sum + v * VL), lanes.get(src + v * VL)));
@@ -43,15 +43,15 @@ PYCONV_INLINE void average_block(const float* src, std::int64_t channels, std::i
 }
 
 template <bool kTail>
-PYCONV_INLINE void maximum_block(const float* src, std::int64_t channels, std::int64_t pixels,
+PYCONV_INLINE void maximum_block(const float* src, std::int64_t pixel, std::int64_t pixels,
                                  int vectors, const Channels<kTail>& lanes, float* dst) {
   alignas(64) float best[kBlockVectors * VL];
   for (int v = 0; v < vectors; ++v) store(best + v * VL, lanes.get(src + v * VL));
-  src += channels;
+  src += pixel;
   std::int64_t i = 1;
-  for (; i + 2 <= pixels; i += 2, src += 2 * channels)
+  for (; i + 2 <= pixels; i += 2, src += 2 * pixel)
     for (int v = 0; v < vectors; ++v) {
-      const vf two = sticky_max(lanes.get(src + v * VL), lanes.get(src + channels + v * VL));
+      const vf two = sticky_max(lanes.get(src + v * VL), lanes.get(src + pixel + v * VL));
       store(best + v * VL, sticky_max(load(best + v * VL), two));
     }
   if (i < pixels)
@@ -63,9 +63,9 @@ PYCONV_INLINE void maximum_block(const float* src, std::int64_t channels, std::i
 template <bool kMax, bool kTail>
 void global_block(const PoolGlobal& p, std::int64_t c, int vectors, const Channels<kTail>& lanes) {
   if (kMax)
-    maximum_block(p.src + c, p.channels, p.pixels, vectors, lanes, p.dst + c);
+    maximum_block(p.src + c, p.pixel_stride, p.pixels, vectors, lanes, p.dst + c);
   else
-    average_block(p.src + c, p.channels, p.pixels, vectors, lanes, p.dst + c);
+    average_block(p.src + c, p.pixel_stride, p.pixels, vectors, lanes, p.dst + c);
 }
 
 template <bool kMax>

@@ -43,6 +43,12 @@ struct Taps {
   std::int64_t rows, cols, row_step, col_step;
 };
 
+// `pixels` neighbouring outputs, `step` floats apart.
+struct Outputs {
+  float* dst;
+  std::int64_t step, pixels;
+};
+
 template <bool kMax, bool kTail>
 PYCONV_INLINE vf any_window(const Taps& taps, std::int64_t c, const Channels<kTail>& lanes,
                             const Divisor& divisor) {
@@ -71,22 +77,23 @@ void any_pixel(const Taps& taps, float* dst, std::int64_t channels, const Diviso
 }
 
 template <bool kMax, int K, bool kTail>
-void narrow_pixels(Taps taps, std::int64_t pixel_step, float* dst, std::int64_t pixels,
-                   std::int64_t channels, const Divisor& divisor, const Channels<kTail>& lanes) {
-  for (std::int64_t x = 0; x < pixels; ++x, taps.src += pixel_step, dst += channels)
+void narrow_pixels(Taps taps, std::int64_t pixel_step, const Outputs& out, const Divisor& divisor,
+                   const Channels<kTail>& lanes) {
+  float* dst = out.dst;
+  for (std::int64_t x = 0; x < out.pixels; ++x, taps.src += pixel_step, dst += out.step)
     lanes.put(dst, square_window<kMax, K>(taps, 0, lanes, divisor));
 }
 
 template <bool kMax, int K>
-void square_pixels(Taps taps, std::int64_t pixel_step, float* dst, std::int64_t pixels,
-                   std::int64_t channels, const Divisor& divisor) {
+void square_pixels(Taps taps, std::int64_t pixel_step, const Outputs& out, std::int64_t channels,
+                   const Divisor& divisor) {
   if (channels < VL)
-    return narrow_pixels<kMax, K>(taps, pixel_step, dst, pixels, channels, divisor,
+    return narrow_pixels<kMax, K>(taps, pixel_step, out, divisor,
                                   Channels<true>{mask_first(static_cast<int>(channels))});
   const Channels<false> lanes{};
-  if (channels == VL)
-    return narrow_pixels<kMax, K>(taps, pixel_step, dst, pixels, channels, divisor, lanes);
-  for (std::int64_t x = 0; x < pixels; ++x, taps.src += pixel_step, dst += channels)
+  if (channels == VL) return narrow_pixels<kMax, K>(taps, pixel_step, out, divisor, lanes);
+  float* dst = out.dst;
+  for (std::int64_t x = 0; x < out.pixels; ++x, taps.src += pixel_step, dst += out.step)
     for (std::int64_t c = 0;;) {
       lanes.put(dst + c, square_window<kMax, K>(taps, c, lanes, divisor));
       if (c == channels - VL) break;
@@ -103,10 +110,10 @@ PYCONV_INLINE Folded column_max(const float* at, std::int64_t row_step,
   return f;
 }
 
-// `pixels` neighbouring outputs of a 3x3 maximum with dense taps, one vector of channels.
+// Neighbouring outputs of a 3x3 maximum with dense taps, one vector of channels.
 template <int SW, bool kTail>
 PYCONV_INLINE void rolling_max(const Taps& taps, std::int64_t c, const Channels<kTail>& lanes,
-                               float* dst, std::int64_t pixels, std::int64_t channels) {
+                               const Outputs& out) {
   const std::int64_t row = taps.row_step, col = taps.col_step;
   const float* at = taps.src + c;
   Folded first = column_max(at, row, lanes), second = first;
@@ -115,7 +122,8 @@ PYCONV_INLINE void rolling_max(const Taps& taps, std::int64_t c, const Channels<
     second = column_max(at, row, lanes);
     at += col;
   }
-  for (dst += c; pixels > 0; --pixels, dst += channels, at += SW * col) {
+  float* dst = out.dst + c;
+  for (std::int64_t x = 0; x < out.pixels; ++x, dst += out.step, at += SW * col) {
     if (SW == 2) second = column_max(at, row, lanes);
     const Folded third = column_max(at + (SW - 1) * col, row, lanes);
     lanes.put(dst, finish_max(larger(larger(first, second), third)));
@@ -125,25 +133,26 @@ PYCONV_INLINE void rolling_max(const Taps& taps, std::int64_t c, const Channels<
 }
 
 template <int SW>
-void rolling_pixels(const Taps& taps, float* dst, std::int64_t pixels, std::int64_t channels) {
-  PYCONV_EACH_VECTOR(channels, rolling_max<SW>(taps, c, lanes, dst, pixels, channels))
+void rolling_pixels(const Taps& taps, const Outputs& out, std::int64_t channels) {
+  PYCONV_EACH_VECTOR(channels, rolling_max<SW>(taps, c, lanes, out))
 }
 
 // Outputs whose taps all lie inside, in a row whose taps all do.
 template <bool kMax>
-PYCONV_INLINE void whole_pixels(const PoolImage& p, const Taps& taps, float* dst,
-                                std::int64_t pixels, const Divisor& divisor) {
-  const std::int64_t step = p.sw * p.channels;
+PYCONV_INLINE void whole_pixels(const PoolImage& p, const Taps& taps, const Outputs& out,
+                                const Divisor& divisor) {
+  const std::int64_t step = p.sw * p.src_pixel;
   if (kMax && p.kh == 3 && p.kw == 3 && p.dw == 1 && p.sw == 2)
-    return rolling_pixels<2>(taps, dst, pixels, p.channels);
+    return rolling_pixels<2>(taps, out, p.channels);
   if (kMax && p.kh == 3 && p.kw == 3 && p.dw == 1 && p.sw == 1)
-    return rolling_pixels<1>(taps, dst, pixels, p.channels);
+    return rolling_pixels<1>(taps, out, p.channels);
   if (p.kh == 2 && p.kw == 2)
-    return square_pixels<kMax, 2>(taps, step, dst, pixels, p.channels, divisor);
+    return square_pixels<kMax, 2>(taps, step, out, p.channels, divisor);
   if (p.kh == 3 && p.kw == 3)
-    return square_pixels<kMax, 3>(taps, step, dst, pixels, p.channels, divisor);
+    return square_pixels<kMax, 3>(taps, step, out, p.channels, divisor);
   Taps at = taps;
-  for (std::int64_t x = 0; x < pixels; ++x, at.src += step, dst += p.channels)
+  float* dst = out.dst;
+  for (std::int64_t x = 0; x < out.pixels; ++x, at.src += step, dst += out.step)
     any_pixel<kMax>(at, dst, p.channels, divisor);
 }
 
@@ -158,10 +167,10 @@ void border_pixels(const PoolImage& p, std::int64_t y, std::int64_t x0, std::int
     const TapRange cols = taps_inside(left, p.kw, p.dw, p.iw);
     const std::int64_t wide = counted(left, p.kw, p.iw, p.pw, cols, p.include_pad);
     const float* src =
-        p.src + ((top + rows.low * p.dh) * p.iw + left + cols.low * p.dw) * p.channels;
-    const Taps taps{src, rows.high - rows.low, cols.high - cols.low, p.dh * p.iw * p.channels,
-                    p.dw * p.channels};
-    any_pixel<kMax>(taps, p.dst + (y * p.ow + x) * p.channels, p.channels,
+        p.src + ((top + rows.low * p.dh) * p.iw + left + cols.low * p.dw) * p.src_pixel;
+    const Taps taps{src, rows.high - rows.low, cols.high - cols.low,
+                    p.dh * p.iw * p.src_pixel, p.dw * p.src_pixel};
+    any_pixel<kMax>(taps, p.dst + (y * p.ow + x) * p.dst_pixel, p.channels,
                     divisor_of(p.divisor != 0.0f ? p.divisor : static_cast<float>(high * wide)));
   }
 }
@@ -190,12 +199,13 @@ void pool_nhwc(const PoolImage& p) {
     if (!inside || across.first > 0) border_pixels<kMax>(p, y, 0, inside ? across.first : p.ow);
     if (inside && across.last < p.ow) border_pixels<kMax>(p, y, across.last, p.ow);
   }
-  Taps taps{nullptr, p.kh, p.kw, p.dh * p.iw * p.channels, p.dw * p.channels};
+  Taps taps{nullptr, p.kh, p.kw, p.dh * p.iw * p.src_pixel, p.dw * p.src_pixel};
   for (std::int64_t x = across.first; x < across.last; x += strip) {
     const std::int64_t pixels = across.last - x < strip ? across.last - x : strip;
     for (std::int64_t y = down.first; y < down.last; ++y) {
-      taps.src = p.src + ((y * p.sh - p.ph) * p.iw + x * p.sw - p.pw) * p.channels;
-      whole_pixels<kMax>(p, taps, p.dst + (y * p.ow + x) * p.channels, pixels, divisor);
+      taps.src = p.src + ((y * p.sh - p.ph) * p.iw + x * p.sw - p.pw) * p.src_pixel;
+      whole_pixels<kMax>(p, taps, {p.dst + (y * p.ow + x) * p.dst_pixel, p.dst_pixel, pixels},
+                         divisor);
     }
   }
 }

@@ -7,14 +7,18 @@
 
 namespace pyconv {
 
+// Strides in floats, so that one loop serves both layouts.
+struct ReferenceStrides {
+  std::int64_t image, channel, row, pixel;
+};
+
 struct ReferenceConv {
   std::int64_t mb, oc, oh, ow, icg, ocg, ih, iw, kh, kw, sh, sw, dh, dw, pt, pl;
-  // Strides in floats, so that one loop serves both layouts.
-  std::int64_t src_image, src_channel, src_row, src_pixel;
-  std::int64_t dst_image, dst_channel, dst_row, dst_pixel;
+  ReferenceStrides src_at, dst_at, residual_at;
   const float* src;
-  const float* weight;  // (oc, ic/g, kh, kw)
-  const float* bias;    // oc floats or null
+  const float* weight;    // (oc, ic/g, kh, kw)
+  const float* bias;      // oc floats or null
+  const float* residual;  // added after the chain; may be null
   float* dst;
   float lo, hi;
 };

@@ -28,8 +28,8 @@ struct ConvStrip {
   bool skip_padding = false;
   bool padded_rows = false;  // some of rows are null
   float* dst = nullptr;
-  const float* residual = nullptr;  // laid out like dst; may be null
-  std::int64_t dst_row = 0, dst_col = 0;
+  const float* residual = nullptr;  // may be null
+  std::int64_t dst_row = 0, dst_col = 0, residual_row = 0, residual_col = 0;
   float lo = 0, hi = 0;
   bool clamped = true;  // false: lo and hi are infinite
 };

@@ -107,18 +107,19 @@ PYCONV_INLINE void strip_begin(vf (&acc)[R][W], vf bias) {
 
 constexpr float kNone = 0.0f;
 
-// Finishes and stores W columns of an output row, `at` floats from the strip's first. `t` is a copy
-// of `strip`, whose bounds are read in place.
+// Finishes and stores W columns of output row `row`, from column q0 on. `t` is a copy of `strip`, whose
+// bounds are read in place.
 template <class B, int W>
 PYCONV_INLINE void strip_end(vf (&acc)[W], const ConvStrip& t, const ConvStrip& strip,
-                             std::int64_t at, std::int64_t columns, const B& border) {
+                             std::int64_t row, std::int64_t q0, std::int64_t channel,
+                             std::int64_t columns, const B& border) {
   const vf none = broadcast(opaque(&kNone));
 #pragma GCC unroll 16
   for (int q = 0; q < W; ++q) acc[q] = add(acc[q], none);
   if (t.residual) {
-    const float* residual = t.residual + at;
+    const float* residual = t.residual + row * t.residual_row + q0 * t.residual_col + channel;
 #pragma GCC unroll 16
-    for (int q = 0; q < W; ++q, residual = opaque(residual + t.dst_col)) {
+    for (int q = 0; q < W; ++q, residual = opaque(residual + t.residual_col)) {
       if (B::edge && q >= columns) break;
       acc[q] = add(acc[q], border.read_result(residual));
     }
@@ -131,7 +132,7 @@ PYCONV_INLINE void strip_end(vf (&acc)[W], const ConvStrip& t, const ConvStrip& 
 #pragma GCC unroll 16
     for (int q = 0; q < W; ++q) acc[q] = min(hi, acc[q]);
   }
-  float* dst = t.dst + at;
+  float* dst = t.dst + row * t.dst_row + q0 * t.dst_col + channel;
 #pragma GCC unroll 16
   for (int q = 0; q < W; ++q, dst += t.dst_col) {
     if (B::edge && q >= columns) break;

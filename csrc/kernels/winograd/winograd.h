@@ -56,11 +56,12 @@ struct WinogradOutput {
   const float* src = nullptr;  // readable up to the next multiple of kWinogradPad, as is bias
   std::int64_t element_stride = 0;
   float* dst = nullptr;
-  std::int64_t row_stride = 0, pixel_stride = 0;  // of dst and residual
+  std::int64_t row_stride = 0, pixel_stride = 0;
   int rows = 0, cols = 0;                         // 1..m each
   std::int64_t channels = 0;
   const float* bias = nullptr;
   const float* residual = nullptr;  // may be null
+  std::int64_t residual_row = 0, residual_pixel = 0;
   float lo = 0, hi = 0;
 };
 

@@ -205,12 +205,15 @@ PYCONV_INLINE void output_vector(const WinogradOutput& out, const Strides& eleme
     for (int i = 0; i < A; ++i) m[i] = half[i][j];
     output_pass<P>(m, y);
     float* to = opaque(out.dst + c + j * out.pixel_stride);
-    const float* residual = out.residual ? out.residual + c + j * out.pixel_stride : nullptr;
+    const float* residual = out.residual ? out.residual + c + j * out.residual_pixel : nullptr;
 #pragma GCC unroll 8
     for (int i = 0; i < M; ++i) {
       if (i >= out.rows) break;
       vf v = add(y[i], bias);
-      if (residual) v = add(v, load_channels<Tail>(rows.at(residual, i), tail));
+      if (residual) {
+        v = add(v, load_channels<Tail>(residual, tail));
+        residual = opaque(residual + out.residual_row);
+      }
       v = min(hi, max(lo, v));
       if (Tail)
         store_tail(rows.at(to, i), v, tail);

@@ -1,6 +1,9 @@
 #include "ops/conv2d/algorithms.h"
 
+#include <array>
+
 #include "base/status.h"
+#include "ops/extents.h"
 
 namespace pyconv {
 
@@ -45,10 +48,21 @@ namespace {
 // A transposition moves a float in about a quarter of a cycle when it streams from L2 or L3.
 constexpr double kConversionCyclesPerByte = 0.25 / sizeof(float);
 
-std::size_t staged_bytes(std::int64_t floats, std::int64_t channels, Layout request,
-                         Layout wanted) {
-  if (request == wanted || channels <= 1 || floats <= channels) return 0;
-  return (static_cast<std::size_t>(floats) * sizeof(float) + 63) / 64 * 64;
+// `images` of `pixels` x `channels`; `stride`: the request's, 0 when dense.
+std::size_t staged_bytes(std::int64_t images, std::int64_t pixels, std::int64_t channels,
+                         std::int64_t stride, Layout request, Layout wanted) {
+  const bool dense = stride == 0 || stride == channels;
+  if (request == wanted || (dense && (channels <= 1 || pixels <= 1))) return 0;
+  return (static_cast<std::size_t>(images * pixels * channels) * sizeof(float) + 63) / 64 * 64;
+}
+
+void check_stride(const char* name, std::int64_t stride, std::int64_t images, std::int64_t pixels,
+                  std::int64_t channels, Layout layout) {
+  if (stride == 0) return;
+  if (layout != Layout::nhwc)
+    throw InvalidArgument(std::string(name) + ": pixel strides are for layout 'nhwc'");
+  need_extent(name, stride, channels);
+  need_elements(name, {images, pixels, stride});
 }
 
 }  // namespace
@@ -57,20 +71,30 @@ double conversion_cycles(std::size_t bytes) {
   return static_cast<double>(bytes) * kConversionCyclesPerByte;
 }
 
-std::size_t staged_src_bytes(const Conv2dProblem& p, Layout request, Layout wanted) {
-  return p.ih * p.iw == 1 ? 0 : staged_bytes(p.src_size(), p.ic, request, wanted);
-}
+StagedBytes::StagedBytes(const Conv2dProblem& p, const Conv2dRequest& request, Layout src_layout,
+                         Layout dst_layout)
+    : src(staged_bytes(p.mb, p.ih * p.iw, p.ic, request.src_pixel, request.src_layout,
+                       src_layout)),
+      dst(staged_bytes(p.mb, p.oh() * p.ow(), p.oc, request.dst_pixel, request.dst_layout,
+                       dst_layout)),
+      residual(request.residual
+                   ? staged_bytes(p.mb, p.oh() * p.ow(), p.oc, request.residual_pixel,
+                                  request.dst_layout, dst_layout)
+                   : 0) {}
 
-std::size_t staged_dst_bytes(const Conv2dProblem& p, Layout request, Layout wanted) {
-  return p.oh() * p.ow() == 1 ? 0 : staged_bytes(p.dst_size(), p.oc, request, wanted);
+void check_pixel_strides(const Conv2dProblem& p, const Conv2dRequest& request) {
+  const std::int64_t pixels = p.oh() * p.ow();
+  check_stride("src_pixel", request.src_pixel, p.mb, p.ih * p.iw, p.ic, request.src_layout);
+  check_stride("dst_pixel", request.dst_pixel, p.mb, pixels, p.oc, request.dst_layout);
+  check_stride("residual_pixel", request.residual_pixel, p.mb, pixels, p.oc, request.dst_layout);
 }
 
 Verdict consider_conv2d(const Conv2dAlgorithm& algorithm, const Conv2dProblem& p,
                         const Conv2dRequest& request) {
   Verdict verdict = algorithm.consider(p, request);
   if (!verdict.accepted) return verdict;
-  const std::size_t staged = staged_src_bytes(p, request.layout, verdict.src_layout) +
-                             staged_dst_bytes(p, request.layout, verdict.dst_layout);
+  const std::size_t staged =
+      StagedBytes(p, request, verdict.src_layout, verdict.dst_layout).sum();
   verdict.cost += conversion_cycles(staged);
   verdict.workspace_bytes = (verdict.workspace_bytes + 63) / 64 * 64 + staged;
   return verdict;
@@ -101,31 +125,30 @@ namespace {
 class RecentChoices {
  public:
   const Conv2dChoice* find(const Conv2dProblem& problem, const Conv2dRequest& request) const {
+    const Asked wanted = asked(request);
     for (const Entry& entry : entries_)
-      if (entry.choice.algorithm && entry.problem == problem && alike(entry, request))
+      if (entry.choice.algorithm && entry.asked == wanted && entry.problem == problem)
         return &entry.choice;
     return nullptr;
   }
   void remember(const Conv2dProblem& problem, const Conv2dRequest& request,
                 const Conv2dChoice& choice) {
-    entries_[next_] = {problem, request.accuracy, request.layout, request.max_isa,
-                       request.threads, choice};
+    entries_[next_] = {problem, asked(request), choice};
     next_ = (next_ + 1) % kEntries;
   }
 
  private:
   static constexpr std::size_t kEntries = 8;
+  using Asked = std::array<std::int64_t, 10>;
   struct Entry {
     Conv2dProblem problem;
-    Accuracy accuracy = Accuracy::fast;
-    Layout layout = Layout::nchw;
-    Isa max_isa = Isa::scalar;
-    int threads = 1;
+    Asked asked{};
     Conv2dChoice choice{nullptr, {}};
   };
-  static bool alike(const Entry& entry, const Conv2dRequest& request) {
-    return entry.accuracy == request.accuracy && entry.layout == request.layout &&
-           entry.max_isa == request.max_isa && entry.threads == request.threads;
+  static Asked asked(const Conv2dRequest& r) {
+    return {static_cast<std::int64_t>(r.accuracy),   static_cast<std::int64_t>(r.src_layout),
+            static_cast<std::int64_t>(r.dst_layout), static_cast<std::int64_t>(r.max_isa),
+            r.threads, r.src_pixel, r.dst_pixel, r.residual_pixel, r.residual, r.one_shot};
   }
   Entry entries_[kEntries];
   std::size_t next_ = 0;

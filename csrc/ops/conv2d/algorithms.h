@@ -20,7 +20,11 @@ namespace pyconv {
 struct Conv2dRequest {
   Accuracy accuracy = Accuracy::fast;
   Activation activation;
-  Layout layout = Layout::nchw;  // of src and dst
+  Layout src_layout = Layout::nchw, dst_layout = Layout::nchw;
+  // Floats from one NHWC pixel to the next, so that an operand may be some channels of a wider tensor;
+  // 0: dense. The residual lies in dst's layout.
+  std::int64_t src_pixel = 0, dst_pixel = 0, residual_pixel = 0;
+  bool residual = false;  // runs may add one
   Isa max_isa = Isa::scalar;
   int threads = 1;
   bool one_shot = false;      // the weights are packed for this one run: packing counts as cost
@@ -37,17 +41,19 @@ struct Verdict {
   std::string reason;               // the refusal, one sentence; empty when accepted
   double cost = 0.0;                // estimated CPU cycles of one core
   std::size_t workspace_bytes = 0;  // scratch that one run needs
-  // The layouts that run() reads and writes: the plan converts where the request's differ.
+  // The layouts that run() reads and writes: the plan converts where the request's differ, to and
+  // from dense copies. In the request's own layout run() meets the request's pixel strides.
   Layout src_layout = Layout::nhwc, dst_layout = Layout::nhwc;
 };
 
 inline Verdict refuse(std::string reason) { return {false, std::move(reason), 0.0, 0}; }
 
-// What a run works on: src and dst are dense in the layouts that the Conv2dImpl names.
+// What a run works on, in the layouts that the algorithm's Verdict names.
 struct Conv2dRun {
   const float* src = nullptr;
   float* dst = nullptr;
-  const float* residual = nullptr;  // shaped like dst, added after the chain; may be null
+  // Shaped like dst, added after the chain and before the activation; may be null.
+  const float* residual = nullptr;
   void* workspace = nullptr;        // 64-byte aligned, workspace_bytes() of it
   int threads = 1;
 };
@@ -71,6 +77,18 @@ struct Conv2dAlgorithm {
   bool only_when_forced;  // never the choice of "auto"
 };
 
+// Throws InvalidArgument where a pixel stride is shorter than the pixel, or the layout is not NHWC.
+void check_pixel_strides(const Conv2dProblem&, const Conv2dRequest&);
+
+// The pixel strides of NHWC operands, dense ones filled in.
+struct PixelStrides {
+  std::int64_t src, dst, residual;
+  PixelStrides(const Conv2dProblem& p, const Conv2dRequest& request)
+      : src(request.src_pixel ? request.src_pixel : p.ic),
+        dst(request.dst_pixel ? request.dst_pixel : p.oc),
+        residual(request.residual_pixel ? request.residual_pixel : p.oc) {}
+};
+
 // Whether src and dst of one image pass through L2 rather than stay in it.
 inline bool streams_through_l2(const Conv2dProblem& p) {
   return static_cast<std::size_t>(p.ic * p.ih * p.iw + p.oc * p.oh() * p.ow()) * sizeof(float) >
@@ -87,10 +105,13 @@ Verdict consider_conv2d(const Conv2dAlgorithm& algorithm, const Conv2dProblem&,
 // What the plan's conversion of so many bytes between the layouts takes.
 double conversion_cycles(std::size_t bytes);
 
-// Bytes of the plan's NHWC or NCHW copies of src and dst; 0 where the layouts agree, or are the same
-// bytes because there is one channel or one pixel.
-std::size_t staged_src_bytes(const Conv2dProblem&, Layout request, Layout wanted);
-std::size_t staged_dst_bytes(const Conv2dProblem&, Layout request, Layout wanted);
+// Bytes of the plan's dense copies of src, dst and residual in the layouts that the algorithm wants; 0
+// where the layouts agree, or are the same bytes because there is one channel or one pixel.
+struct StagedBytes {
+  std::size_t src, dst, residual;
+  StagedBytes(const Conv2dProblem&, const Conv2dRequest&, Layout src_layout, Layout dst_layout);
+  std::size_t sum() const { return src + dst + residual; }
+};
 
 struct Conv2dChoice {
   const Conv2dAlgorithm* algorithm;

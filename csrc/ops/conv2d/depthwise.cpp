@@ -16,20 +16,26 @@ namespace {
 // stay in L1. Zen 5, 2026-11; again with `python -m benchmarks.bench_layers mobilenet_v1_depthwise`.
 constexpr std::int64_t kChannelChunk = 128;
 
+std::int64_t sets_reached(std::int64_t pixel) {
+  const std::int64_t line = 64, sets = 64, bytes = pixel * static_cast<std::int64_t>(sizeof(float));
+  return bytes % line ? sets : sets / std::gcd(bytes / line, sets);
+}
+
 // Output rows down which a walking kernel keeps to one column of tiles; 0 where walking does not pay.
 // All lines of one block of channels have to stay in L1 until the next block, for the prefetcher
 // fetches the lines beside. A pixel stride of many powers of two leaves few cache sets to them. Zen 5
 // (64 sets of 12 ways, 2026-11): half the ways hold the 16 lines of each output row, and 18 more.
-std::int64_t walking_height(const Conv2dProblem& p, int threads) {
-  const std::int64_t line = 64, sets = 64, bytes = p.ic * static_cast<std::int64_t>(sizeof(float));
-  const std::int64_t reached = bytes % line ? sets : sets / std::gcd(bytes / line, sets);
+std::int64_t walking_height(const Conv2dProblem& p, const Conv2dRequest& request) {
+  const int threads = request.threads;
+  const PixelStrides pixel(p, request);
+  const std::int64_t reached = std::min(sets_reached(pixel.src), sets_reached(pixel.dst));
   std::int64_t height = std::min<std::int64_t>(14, (6 * reached - 18) / 16);
   while (threads > 1 && height > 4 && p.mb * p.oh() < 4 * threads * height) --height;
   return height < 4 ? 0 : height;
 }
 
 const DepthwiseKernel* pick(const Conv2dProblem& p, const Conv2dRequest& request) {
-  const bool walks = walking_height(p, request.threads) > 0;
+  const bool walks = walking_height(p, request) > 0;
   return pick_strip_row(depthwise_kernels(), p, request, [&](const DepthwiseKernel& row) {
     return row.shape.out_rows > 0 || walks;
   });
@@ -40,7 +46,8 @@ class DepthwiseConv final : public Conv2dImpl {
   DepthwiseConv(const Conv2dProblem& p, const Conv2dRequest& request, const DepthwiseKernel& kernel,
                 const float* weight, const float* bias)
       : p_(p), activation_(request.activation), cap_(request.max_isa), kernel_(kernel),
-        strips_(p, kernel.shape, std::max<std::int64_t>(2, walking_height(p, request.threads))),
+        strips_(p, request, kernel.shape,
+                std::max<std::int64_t>(2, walking_height(p, request))),
         lanes_(kernel.info.tile_cols) {
     pack(weight, bias);
   }

@@ -17,9 +17,9 @@ class DirectConv final : public Conv2dImpl {
  public:
   DirectConv(const Conv2dProblem& p, const Conv2dRequest& request, const float* weight,
              const float* bias)
-      : p_(p), activation_(request.activation), cap_(request.max_isa), layout_(request.layout),
+      : p_(p), activation_(request.activation), cap_(request.max_isa), layout_(request.src_layout),
         plus_zero_(request.accuracy == Accuracy::exact), fetch_dst_(streams_through_l2(p)),
-        at_(p, request.layout) {
+        pixel_(p, request), at_(p, request.src_layout, pixel_.src) {
     const auto panels =
         plan_panels(direct_registry(), p.ocg(), p.ow(), p.depth(), request.max_isa,
                     request.kernel);
@@ -39,7 +39,7 @@ class DirectConv final : public Conv2dImpl {
     const std::int64_t oh = p_.oh();
     const float* src = run.src;
     if (p_.padded()) {
-      at_.pad(p_, layout_, run.src, static_cast<float*>(run.workspace), run.threads);
+      at_.pad(p_, layout_, pixel_.src, run.src, static_cast<float*>(run.workspace), run.threads);
       src = static_cast<const float*>(run.workspace);
     }
     parallel_for(p_.mb * p_.g * oh, run.threads, [&](std::int64_t index, int) {
@@ -66,12 +66,13 @@ class DirectConv final : public Conv2dImpl {
                std::int64_t y) const {
     const PackedWeights& weights = groups_[static_cast<std::size_t>(group)];
     const std::int64_t ow = p_.ow(), pixel_stride = p_.sw * at_.pixel;
-    const std::int64_t origin = (image * p_.oh() + y) * ow * p_.oc + group * p_.ocg();
+    const std::int64_t first = (image * p_.oh() + y) * ow, channel = group * p_.ocg();
     DirectTile tile;
     tile.pixel_stride = pixel_stride;
     tile.offsets = offsets_.data();
     tile.depth = p_.depth();
-    tile.out.dst_stride = tile.out.residual_stride = p_.oc;
+    tile.out.dst_stride = pixel_.dst;
+    tile.out.residual_stride = pixel_.residual;
     tile.out.plus_zero = plus_zero_;
     tile.out.fetch_dst = fetch_dst_;
     tile.out.clamped = activation_.is_clamp() && activation_.kind != ActivationKind::none;
@@ -85,15 +86,17 @@ class DirectConv final : public Conv2dImpl {
       tile.out.columns = panel.columns;
       for (std::int64_t t = 0; t < tiles.count; ++t) {
         const std::int64_t x = tiles.first_row(t);
-        const std::int64_t at = origin + x * p_.oc + panel.first_column;
+        const std::int64_t column = channel + panel.first_column;
         tile.src = src + x * pixel_stride;
-        tile.out.dst = run.dst + at;
-        tile.out.residual = run.residual ? run.residual + at : nullptr;
+        tile.out.dst = run.dst + (first + x) * pixel_.dst + column;
+        tile.out.residual =
+            run.residual ? run.residual + (first + x) * pixel_.residual + column : nullptr;
         kernel.by_height[tiles.height_of(t) - 1](tile);
       }
     }
     if (!activation_.is_clamp())
-      activate_rows(activation_, cap_, run.dst + origin, ow, p_.ocg(), p_.oc);
+      activate_rows(activation_, cap_, run.dst + first * pixel_.dst + channel, ow, p_.ocg(),
+                    pixel_.dst);
   }
 
   Conv2dProblem p_;
@@ -101,6 +104,7 @@ class DirectConv final : public Conv2dImpl {
   Isa cap_;
   Layout layout_;
   bool plus_zero_, fetch_dst_;
+  PixelStrides pixel_;
   PaddedSource at_;
   std::vector<PackedWeights> groups_;
   std::vector<std::int32_t> offsets_;
@@ -109,7 +113,7 @@ class DirectConv final : public Conv2dImpl {
 }  // namespace
 
 Verdict consider_direct(const Conv2dProblem& p, const Conv2dRequest& request) {
-  const PaddedSource at(p, request.layout);
+  const PaddedSource at(p, request.src_layout, PixelStrides(p, request).src);
   if (at.reach(p) > std::numeric_limits<std::int32_t>::max())
     return refuse("one filter spans more than 2^31 floats of the input");
   const auto panels =
@@ -119,7 +123,7 @@ Verdict consider_direct(const Conv2dProblem& p, const Conv2dRequest& request) {
     return refuse(no_panel_reason("direct", request.max_isa, request.kernel));
   const std::int64_t rows = p.mb * p.g * p.oh();
   Verdict verdict{true, "", static_cast<double>(rows) * gemm_cycles(panels, p.ow(), p.depth()), 0,
-                  request.layout};
+                  request.src_layout};
   // The weights are streamed again for every output row: past L1 the kernel waits for them.
   const double weight_floats = static_cast<double>(p.ocg() * p.depth());
   if (weight_floats * sizeof(float) > static_cast<double>(cpu().l1d_bytes))

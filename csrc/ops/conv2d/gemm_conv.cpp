@@ -55,7 +55,7 @@ std::int64_t gemm_row_block(const Conv2dProblem& p) {
 
 GemmConv::GemmConv(RowSource source, const Conv2dProblem& p, const Conv2dRequest& request,
                    const float* weight, const float* bias)
-    : source_(source), p_(p), activation_(request.activation), cap_(request.max_isa),
+    : source_(source), p_(p), pixel_(p, request), activation_(request.activation), cap_(request.max_isa),
       threads_(request.threads), plus_zero_(request.accuracy == Accuracy::exact),
       fetch_dst_(streams_through_l2(p)), m_(p.mb * p.oh() * p.ow()) {
   row_block_ = gemm_row_block(p);
@@ -161,10 +161,10 @@ void GemmConv::run_chunk(const Conv2dRun& run, const Chunk& chunk, float* scratc
   if (activation_.is_clamp()) return;
   const WeightPanel& head = weights.panels()[chunk.panel0];
   const WeightPanel& tail = weights.panels()[chunk.panel0 + chunk.panels - 1];
-  float* dst = run.dst + chunk.row0 * p_.oc + chunk.group * p_.ocg() +
+  float* dst = run.dst + chunk.row0 * pixel_.dst + chunk.group * p_.ocg() +
                head.first_column;
   activate_rows(activation_, cap_, dst, chunk.rows,
-                tail.first_column + tail.columns - head.first_column, p_.oc);
+                tail.first_column + tail.columns - head.first_column, pixel_.dst);
 }
 
 // The packed weights that are wanted after block [k0, k0 + depth) of the chunk's panel `index`: the
@@ -182,7 +182,7 @@ const float* GemmConv::upcoming(const Chunk& chunk, std::size_t index, std::int6
 const float* GemmConv::pixel(const float* src, std::int64_t image, std::int64_t group,
                              std::int64_t y, std::int64_t x) const {
   if (y < 0 || y >= p_.ih || x < 0 || x >= p_.iw) return zero_row_.floats();
-  return src + ((image * p_.ih + y) * p_.iw + x) * p_.ic + group * p_.icg();
+  return src + ((image * p_.ih + y) * p_.iw + x) * pixel_.src + group * p_.icg();
 }
 
 // rows[tile][tap][row of the tile], tiles balanced for a kernel of `most` rows.
@@ -195,8 +195,8 @@ void GemmConv::fill_rows(const Conv2dRun& run, const Chunk& chunk, std::int64_t 
   }
   const std::int64_t ow = p_.ow();
   if (source_ == RowSource::pointwise && p_.sh == 1 && p_.sw == 1) {
-    const float* first = run.src + chunk.row0 * p_.ic + chunk.group * p_.icg() + c0;
-    for (std::int64_t i = 0; i < chunk.rows; ++i) rows[i] = first + i * p_.ic;
+    const float* first = run.src + chunk.row0 * pixel_.src + chunk.group * p_.icg() + c0;
+    for (std::int64_t i = 0; i < chunk.rows; ++i) rows[i] = first + i * pixel_.src;
     return;
   }
   const BalancedTiles tiles(chunk.rows, most);
@@ -254,10 +254,10 @@ void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightP
   tile.taps = taps;
   tile.depth = channels;
   tile.panel = weights.panel_data(panel) + k0 * info.tile_cols;
-  tile.out.dst_stride = p_.oc;
+  tile.out.dst_stride = pixel_.dst;
   tile.out.columns = panel.columns;
   tile.out.bias = weights.panel_bias(panel);
-  tile.out.residual_stride = p_.oc;
+  tile.out.residual_stride = pixel_.residual;
   tile.out.first = k0 == 0;
   tile.out.last = k0 + taps * channels == gemm_taps_ * gemm_depth_;
   tile.out.plus_zero = plus_zero_;
@@ -265,11 +265,11 @@ void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightP
   tile.out.clamped = activation_.is_clamp() && activation_.kind != ActivationKind::none;
   tile.out.lo = activation_.lo();
   tile.out.hi = activation_.hi();
-  const std::int64_t origin = chunk.row0 * p_.oc + chunk.group * p_.ocg() +
-                              panel.first_column;
+  const std::int64_t column = chunk.group * p_.ocg() + panel.first_column;
   tile.rows = rows;
-  tile.out.dst = run.dst + origin;
-  tile.out.residual = run.residual ? run.residual + origin : nullptr;
+  tile.out.dst = run.dst + chunk.row0 * pixel_.dst + column;
+  tile.out.residual =
+      run.residual ? run.residual + chunk.row0 * pixel_.residual + column : nullptr;
   fetch_next(tile, kernel, chunk.rows, next);
   multiply_panel(kernel, tile, chunk.rows);
 }

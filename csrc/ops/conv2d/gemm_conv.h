@@ -42,6 +42,7 @@ class GemmConv final : public Conv2dImpl {
 
   RowSource source_;
   Conv2dProblem p_;
+  PixelStrides pixel_;
   Activation activation_;
   Isa cap_;
   int threads_;

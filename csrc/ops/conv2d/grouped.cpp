@@ -29,7 +29,7 @@ class GroupedConv final : public Conv2dImpl {
   GroupedConv(const Conv2dProblem& p, const Conv2dRequest& request, const GroupedKernel& kernel,
               const float* weight, const float* bias)
       : p_(p), activation_(request.activation), cap_(request.max_isa), kernel_(kernel),
-        strips_(p, kernel.shape, 1), lanes_(kernel.info.tile_cols),
+        strips_(p, request, kernel.shape, 1), lanes_(kernel.info.tile_cols),
         block_groups_(block_groups(p, lanes_)) {
     blocks_ = (p.g + block_groups_ - 1) / block_groups_;
     plan_lanes();

@@ -16,26 +16,30 @@ class Conv2dPlan {
   Conv2dPlan(const Conv2dProblem& problem, const Conv2dRequest& request,
              const std::string& algorithm, const float* weight, const float* bias);
 
-  // src and dst dense in the request's layout, not overlapping; `workspace` 64-byte aligned with
-  // workspace_bytes() or more.
-  void run(const float* src, float* dst, void* workspace) const;
+  // src, dst and residual lie as the request says; dst overlaps neither. `workspace`: 64-byte aligned,
+  // workspace_bytes() or more. residual: null unless the request announced one.
+  void run(const float* src, float* dst, void* workspace, const float* residual = nullptr) const;
 
   const Conv2dProblem& problem() const { return problem_; }
   const Conv2dRequest& request() const { return request_; }
   const char* algorithm() const { return algorithm_; }
   std::string kernels() const { return impl_->kernels(); }
-  std::size_t workspace_bytes() const { return src_bytes_ + dst_bytes_ + impl_bytes_; }
+  std::size_t workspace_bytes() const { return staged_.sum() + impl_bytes_; }
   std::size_t packed_bytes() const { return impl_->packed_bytes(); }
   int threads() const { return threads_; }  // those that the work is worth, at most the request's
 
  private:
+  Conv2dPlan(const Conv2dProblem& problem, const Conv2dRequest& request,
+             const Conv2dChoice& choice, const float* weight, const float* bias);
+
   Conv2dProblem problem_;
   Conv2dRequest request_;
   const char* algorithm_;
   int threads_;
   std::unique_ptr<Conv2dImpl> impl_;
-  std::size_t src_bytes_ = 0, dst_bytes_ = 0, impl_bytes_ = 0;  // staging, then the impl's
-  Layout src_layout_ = Layout::nhwc;  // that impl_ reads
+  Layout src_layout_, dst_layout_;  // those of impl_
+  StagedBytes staged_;              // of the workspace; then the impl's
+  std::size_t impl_bytes_ = 0;
 };
 
 }  // namespace pyconv

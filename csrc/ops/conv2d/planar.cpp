@@ -49,8 +49,8 @@ struct Planes {
   }
 
   // One row of the image in all planes is a chunk.
-  void fill(const Conv2dProblem& p, Layout layout, const TransposeKernel& kernel, const float* src,
-            float* to, int threads) const {
+  void fill(const Conv2dProblem& p, Layout layout, std::int64_t pixel,
+            const TransposeKernel& kernel, const float* src, float* to, int threads) const {
     parallel_for(p.mb * height, threads, [&](std::int64_t index, int) {
       const std::int64_t n = index / height, y = index % height - p.pt;
       float* row = to + n * image + (y + p.pt) * width;
@@ -67,7 +67,7 @@ struct Planes {
           std::copy_n(src + ((n * p.ic + c) * p.ih + y) * p.iw, p.iw, line + p.pl);
       }
       if (inside && layout == Layout::nhwc)
-        kernel.run({src + (n * p.ih + y) * p.iw * p.ic, p.ic, row + p.pl, plane, p.iw, p.ic});
+        kernel.run({src + (n * p.ih + y) * p.iw * pixel, pixel, row + p.pl, plane, p.iw, p.ic});
     });
   }
 };
@@ -85,8 +85,8 @@ class PlanarConv final : public Conv2dImpl {
   PlanarConv(const Conv2dProblem& problem, const Conv2dRequest& request, const float* weight,
              const float* bias)
       : p_(flattened(problem)), activation_(request.activation), cap_(request.max_isa),
-        layout_(request.layout), plus_zero_(request.accuracy == Accuracy::exact),
-        at_(p_, request.layout), transpose_(find_transpose(request.max_isa)) {
+        layout_(request.src_layout), pixel_(PixelStrides(problem, request).src), plus_zero_(request.accuracy == Accuracy::exact),
+        at_(p_, request.src_layout), transpose_(find_transpose(request.max_isa)) {
     const auto panels =
         plan_panels(planar_registry(), p_.ocg(), p_.ow(), p_.depth(), request.max_isa,
                     request.kernel);
@@ -105,7 +105,7 @@ class PlanarConv final : public Conv2dImpl {
     const float* src = run.src;
     if (!at_.in_place) {
       float* planes = static_cast<float*>(run.workspace);
-      at_.fill(p_, layout_, *transpose_, src, planes, run.threads);
+      at_.fill(p_, layout_, pixel_, *transpose_, src, planes, run.threads);
       src = planes;
     }
     // Rows of one pixel run, or stretches of a long one, are the chunks.
@@ -175,6 +175,7 @@ class PlanarConv final : public Conv2dImpl {
   Activation activation_;
   Isa cap_;
   Layout layout_;
+  std::int64_t pixel_;  // of an NHWC source
   bool plus_zero_;
   Planes at_;
   const TransposeKernel* transpose_;
@@ -187,7 +188,7 @@ class PlanarConv final : public Conv2dImpl {
 Verdict consider_planar(const Conv2dProblem& problem, const Conv2dRequest& request) {
   if (problem.sw != 1) return refuse("the horizontal stride is " + std::to_string(problem.sw));
   const Conv2dProblem p = flattened(problem);
-  const Planes at(p, request.layout);
+  const Planes at(p, request.src_layout);
   if (at.reach(p) > std::numeric_limits<std::int32_t>::max())
     return refuse("one filter spans more than 2^31 floats of the input");
   const auto panels =
@@ -195,7 +196,7 @@ Verdict consider_planar(const Conv2dProblem& problem, const Conv2dRequest& reque
                   request.kernel);
   if (panels.empty() && p.oc > 0)
     return refuse(no_panel_reason("planar", request.max_isa, request.kernel));
-  Verdict verdict{true, "", 0.0, at.bytes(p), request.layout, Layout::nchw};
+  Verdict verdict{true, "", 0.0, at.bytes(p), request.src_layout, Layout::nchw};
   const double rows = static_cast<double>(p.mb * p.g * p.oh()), depth = static_cast<double>(p.depth());
   for (const WeightPanel& panel : panels) {
     const PlanarKernel& kernel = planar_kernels()[panel.row];

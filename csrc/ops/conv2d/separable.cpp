@@ -28,12 +28,13 @@ struct Pass {
   const Conv2dAlgorithm* algorithm = nullptr;
   Verdict verdict;
 
-  // The cheapest algorithm that reads and writes the layout of the request.
+  // The cheapest algorithm that reads and writes the layouts of the request.
   bool choose() {
     for (const Conv2dAlgorithm& candidate : conv2d_algorithms()) {
       if (candidate.only_when_forced) continue;
       Verdict said = candidate.consider(problem, request);
-      if (!said.accepted || said.src_layout != request.layout || said.dst_layout != request.layout)
+      if (!said.accepted || said.src_layout != request.src_layout ||
+          said.dst_layout != request.dst_layout)
         continue;
       if (algorithm && said.cost >= verdict.cost) continue;
       algorithm = &candidate;
@@ -63,11 +64,18 @@ struct TwoPasses {
     if (p.depthwise()) r.g = between;
     column.request = row.request = request;
     column.request.activation = Activation();
+    column.request.residual = false;
     column.request.weight = row.request.weight = nullptr;
   }
 
-  bool choose(Layout layout) {
-    column.request.layout = row.request.layout = layout;
+  // Both passes in one layout. Copies that the plan makes, and the rows between, are dense.
+  bool choose(const Conv2dRequest& request, Layout layout) {
+    Conv2dRequest &c = column.request, &r = row.request;
+    c.src_layout = c.dst_layout = r.src_layout = r.dst_layout = layout;
+    c.src_pixel = layout == request.src_layout ? request.src_pixel : 0;
+    c.dst_pixel = c.residual_pixel = r.src_pixel = 0;
+    r.dst_pixel = layout == request.dst_layout ? request.dst_pixel : 0;
+    r.residual_pixel = layout == request.dst_layout ? request.residual_pixel : 0;
     column.algorithm = row.algorithm = nullptr;
     return column.choose() && row.choose();
   }
@@ -166,15 +174,14 @@ TwoPasses plan_passes(const Conv2dProblem& p, const Conv2dRequest& request, cons
   double least = INFINITY;
   Layout best = Layout::nhwc;
   for (const Layout layout : {Layout::nhwc, Layout::nchw}) {
-    if (!passes.choose(layout)) continue;
+    if (!passes.choose(request, layout)) continue;
     const double cost =
-        passes.cost() + conversion_cycles(staged_src_bytes(p, request.layout, layout) +
-                                          staged_dst_bytes(p, request.layout, layout));
+        passes.cost() + conversion_cycles(StagedBytes(p, request, layout, layout).sum());
     if (cost >= least) continue;
     least = cost;
     best = layout;
   }
-  if (!passes.choose(best))
+  if (!passes.choose(request, best))
     passes.refusal = "no algorithm takes both passes with kernel '" + request.kernel + "'";
   return passes;
 }
@@ -235,7 +242,7 @@ Verdict consider_separable(const Conv2dProblem& p, const Conv2dRequest& request)
   verdict.workspace_bytes =
       passes.between_bytes() +
       std::max(passes.column.verdict.workspace_bytes, passes.row.verdict.workspace_bytes);
-  verdict.src_layout = verdict.dst_layout = passes.column.request.layout;
+  verdict.src_layout = verdict.dst_layout = passes.column.request.src_layout;
   return verdict;
 }
 

@@ -36,8 +36,9 @@ void set_clamp(const Activation& activation, ConvStrip* strip) {
   strip->clamped = clamp.kind != ActivationKind::none;
 }
 
-StripPlan::StripPlan(const Conv2dProblem& p, const StripShape& shape, std::int64_t height)
-    : p_(p), y_(p.sh, p.dh), x_(p.sw, p.dw) {
+StripPlan::StripPlan(const Conv2dProblem& p, const Conv2dRequest& request, const StripShape& shape,
+                     std::int64_t height)
+    : p_(p), pixel_(p, request), y_(p.sh, p.dh), x_(p.sw, p.dw) {
   const std::int64_t tile = y_.stride == shape.stride ? shape.out_rows : 1;
   for (std::int64_t m = 0; m < std::min(y_.residues, p.oh()); ++m) {
     const std::int64_t rows = (p.oh() - m - 1) / y_.residues + 1;
@@ -59,7 +60,7 @@ StripPlan::StripPlan(const Conv2dProblem& p, const StripShape& shape, std::int64
 void StripPlan::begin_group(const Conv2dRun& run, std::int64_t image, std::int64_t group,
                             ConvStrip* strip, const float** rows) const {
   const RowGroup& g = groups_[group];
-  const std::int64_t src_row = p_.iw * p_.ic;
+  const std::int64_t src_row = p_.iw * pixel_.src;
   std::int64_t y = g.first * p_.sh - p_.pt;
   for (std::int64_t i = 0; i < p_.kh + (g.count - 1) * y_.stride; ++i, y += p_.dh) {
     const bool inside = y >= 0 && y < p_.ih;
@@ -71,31 +72,32 @@ void StripPlan::begin_group(const Conv2dRun& run, std::int64_t image, std::int64
   strip->kh = p_.kh;
   strip->kw = p_.kw;
   strip->stride = x_.stride;
-  strip->src_step = p_.dw * p_.ic;
-  strip->dst_row = y_.residues * p_.ow() * p_.oc;
-  strip->dst_col = x_.residues * p_.oc;
+  strip->src_step = p_.dw * pixel_.src;
+  strip->dst_row = y_.residues * p_.ow() * pixel_.dst;
+  strip->dst_col = x_.residues * pixel_.dst;
+  strip->residual_row = y_.residues * p_.ow() * pixel_.residual;
+  strip->residual_col = x_.residues * pixel_.residual;
 }
 
 void StripPlan::set_columns(const Conv2dRun& run, std::int64_t image, std::int64_t group,
                             std::size_t residue, std::int64_t src_channel,
                             std::int64_t dst_channel, ConvStrip* strip) const {
   const Columns& columns = columns_[residue];
-  const std::int64_t at =
-      origin(image, group) + static_cast<std::int64_t>(residue) * p_.oc + dst_channel;
+  const std::int64_t at = origin(image, group) + static_cast<std::int64_t>(residue);
   strip->first = columns.first_tap;
   strip->last = columns.last_tap;
   strip->count = columns.count;
-  strip->origin = columns.src * p_.ic + src_channel;
-  strip->dst = run.dst + at;
-  strip->residual = run.residual ? run.residual + at : nullptr;
+  strip->origin = columns.src * pixel_.src + src_channel;
+  strip->dst = run.dst + at * pixel_.dst + dst_channel;
+  strip->residual = run.residual ? run.residual + at * pixel_.residual + dst_channel : nullptr;
 }
 
 void StripPlan::activate(const Conv2dRun& run, const Activation& activation, Isa cap,
                          std::int64_t image, std::int64_t group) const {
-  const std::int64_t row = p_.ow() * p_.oc;
   for (std::int64_t j = 0; j < groups_[group].count; ++j)
-    activate_rows(activation, cap, run.dst + origin(image, group) + j * y_.residues * row, 1, row,
-                  row);
+    activate_rows(activation, cap,
+                  run.dst + (origin(image, group) + j * y_.residues * p_.ow()) * pixel_.dst,
+                  p_.ow(), p_.oc, pixel_.dst);
 }
 
 }  // namespace pyconv

@@ -29,7 +29,8 @@ constexpr std::int64_t kRowTable = kMostFilterRows + kMostStripRows;
 class StripPlan {
  public:
   // height: output rows of a strip where the shape leaves their number open; at most kMostStripRows.
-  StripPlan(const Conv2dProblem& problem, const StripShape& shape, std::int64_t height);
+  StripPlan(const Conv2dProblem& problem, const Conv2dRequest& request, const StripShape& shape,
+            std::int64_t height);
 
   std::int64_t row_groups() const { return static_cast<std::int64_t>(groups_.size()); }
   std::int64_t rows_of(std::int64_t group) const { return groups_[group].count; }
@@ -55,11 +56,13 @@ class StripPlan {
   struct Columns {
     std::int64_t src, first_tap, last_tap, count;
   };
+  // The first output pixel of a group.
   std::int64_t origin(std::int64_t image, std::int64_t group) const {
-    return (image * p_.oh() + groups_[group].first) * p_.ow() * p_.oc;
+    return (image * p_.oh() + groups_[group].first) * p_.ow();
   }
 
   Conv2dProblem p_;
+  PixelStrides pixel_;
   StripAxis y_, x_;
   std::vector<RowGroup> groups_;
   std::vector<Columns> columns_;

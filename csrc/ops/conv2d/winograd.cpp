@@ -30,7 +30,7 @@ class WinogradConv final : public Conv2dImpl {
  public:
   WinogradConv(int m, const Conv2dProblem& p, const Conv2dRequest& request, const float* weight,
                const float* bias)
-      : p_(p), activation_(request.activation), cap_(request.max_isa), threads_(request.threads),
+      : p_(p), pixel_(p, request), activation_(request.activation), cap_(request.max_isa), threads_(request.threads),
         s_(m, p, request),
         weights_(m, s_.panels, s_.chunk_panels, p.ic, p.oc, weight, bias, request.threads),
         zeros_(static_cast<std::size_t>(std::max<std::int64_t>(kWidestPanel, p.ic)) *
@@ -87,23 +87,23 @@ class WinogradConv final : public Conv2dImpl {
     const TilePlace at = place(tile);
     const int alpha = s_.m + 2;
     const std::int64_t y0 = at.y - p_.pt, x0 = at.x - p_.pl;
-    const float* image = run.src + at.image * p_.ih * p_.iw * p_.ic;
+    const float* image = run.src + at.image * p_.ih * p_.iw * pixel_.src;
     WinogradInput in;
     in.channels = p_.ic;
     in.dst = v;
     in.element_stride = s_.v_element;
-    in.pixel_stride = p_.ic;
-    in.row_stride = p_.iw * p_.ic;
+    in.pixel_stride = pixel_.src;
+    in.row_stride = p_.iw * pixel_.src;
     const float* pixels[kMostElements];
     if (y0 >= 0 && x0 >= 0 && y0 + alpha <= p_.ih && x0 + alpha <= p_.iw) {
-      in.src = image + y0 * in.row_stride + x0 * p_.ic;
+      in.src = image + y0 * in.row_stride + x0 * pixel_.src;
     } else {
       for (int i = 0; i < alpha; ++i)
         for (int j = 0; j < alpha; ++j) {
           const std::int64_t y = y0 + i, x = x0 + j;
           const bool inside = y >= 0 && y < p_.ih && x >= 0 && x < p_.iw;
           pixels[i * alpha + j] =
-              inside ? image + y * in.row_stride + x * p_.ic : zeros_.floats();
+              inside ? image + y * in.row_stride + x * pixel_.src : zeros_.floats();
         }
       in.pixels = pixels;
     }
@@ -145,15 +145,16 @@ class WinogradConv final : public Conv2dImpl {
                         std::int64_t tile, const float* products) const {
     const TilePlace at = place(tile);
     const std::int64_t oh = p_.oh(), ow = p_.ow();
-    const std::int64_t origin =
-        ((at.image * oh + at.y) * ow + at.x) * p_.oc + chunk.first_column;
+    const std::int64_t first = (at.image * oh + at.y) * ow + at.x;
     WinogradOutput out;
     out.src = products;
     out.element_stride = s_.m_element;
-    out.dst = run.dst + origin;
-    out.residual = run.residual ? run.residual + origin : nullptr;
-    out.row_stride = ow * p_.oc;
-    out.pixel_stride = p_.oc;
+    out.dst = run.dst + first * pixel_.dst + chunk.first_column;
+    out.row_stride = ow * pixel_.dst;
+    out.pixel_stride = pixel_.dst;
+    if (run.residual) out.residual = run.residual + first * pixel_.residual + chunk.first_column;
+    out.residual_row = ow * pixel_.residual;
+    out.residual_pixel = pixel_.residual;
     out.rows = static_cast<int>(std::min<std::int64_t>(s_.m, oh - at.y));
     out.cols = static_cast<int>(std::min<std::int64_t>(s_.m, ow - at.x));
     out.channels = chunk.columns;
@@ -163,10 +164,12 @@ class WinogradConv final : public Conv2dImpl {
     s_.transforms->transforms->output(out);
     if (activation_.is_clamp()) return;
     for (int i = 0; i < out.rows; ++i)
-      activate_rows(activation_, cap_, out.dst + i * out.row_stride, out.cols, out.channels, p_.oc);
+      activate_rows(activation_, cap_, out.dst + i * out.row_stride, out.cols, out.channels,
+                    pixel_.dst);
   }
 
   Conv2dProblem p_;
+  PixelStrides pixel_;
   Activation activation_;
   Isa cap_;
   int threads_;
