@@ -1,5 +1,8 @@
 """A convolution engine for CPUs that shows its work."""
 
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
 from pyconv._version import __version__
 
 try:
@@ -44,6 +47,28 @@ from pyconv.ops.separable import separable_conv2d
 from pyconv.ops.sizes import OutputSize, conv_output_size
 from pyconv.ops.transposed import ConvTranspose2dPlan, conv_transpose2d
 
+_LAZY = {
+    "Model": "pyconv.model",
+    "backend": "pyconv.backend",
+    "compile": "pyconv.model",
+    "formats": "pyconv.formats",
+    "graph": "pyconv.graph",
+    "nn": "pyconv.nn",
+    "passes": "pyconv.model",
+    "zoo": "pyconv.zoo",
+}
+
+
+def __getattr__(name: str) -> _Any:
+    """Networks are imported when they are asked for: `import pyconv` stays quick."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'pyconv' has no attribute {name!r}")
+    module = _import_module(_LAZY[name])
+    value = module if _LAZY[name] == f"pyconv.{name}" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
 __all__ = [
     "AlgorithmEntry",
     "Conv2dPlan",
@@ -51,12 +76,14 @@ __all__ = [
     "ConvTranspose2dPlan",
     "Kernel",
     "LinearPlan",
+    "Model",
     "OutputSize",
     "__version__",
     "add",
     "algorithms",
     "avg_pool2d",
     "batch_norm",
+    "compile",
     "concat",
     "conv2d",
     "conv_output_size",
@@ -77,7 +104,9 @@ __all__ = [
     "mul",
     "nchw_to_nhwc",
     "nhwc_to_nchw",
+    "nn",
     "pad",
+    "passes",
     "prelu",
     "problem_from_shapes",
     "relu",

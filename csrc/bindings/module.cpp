@@ -17,6 +17,7 @@ void register_image(py::module_& m);
 void register_norm(py::module_& m);
 void register_probe(py::module_& m);
 void register_strided(py::module_& m);
+void register_net(py::module_& m);
 }  // namespace pyconv
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
@@ -40,4 +41,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   pyconv::register_norm(m);
   pyconv::register_probe(m);
   pyconv::register_strided(m);
+  pyconv::register_net(m);
 }

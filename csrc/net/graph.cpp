@@ -1,0 +1,196 @@
+#include "net/graph.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/status.h"
+#include "net/op_def.h"
+
+namespace pyconv {
+
+Integers Constant::integers() const {
+  const std::int64_t n = type.shape.elements();
+  Integers result(static_cast<std::size_t>(n));
+  for (std::int64_t i = 0; i < n; ++i) {
+    std::int64_t& to = result[static_cast<std::size_t>(i)];
+    switch (type.dtype) {
+      case DType::i64: to = static_cast<const std::int64_t*>(data)[i]; break;
+      case DType::i32: to = static_cast<const std::int32_t*>(data)[i]; break;
+      case DType::u8: to = static_cast<const std::uint8_t*>(data)[i]; break;
+      case DType::i8: to = static_cast<const std::int8_t*>(data)[i]; break;
+      default:
+        throw InvalidArgument(std::string("constant: expected integers, got ") +
+                              dtype_name(type.dtype));
+    }
+  }
+  return result;
+}
+
+std::shared_ptr<Constant> make_constant(const TensorType& type) {
+  auto buffer = std::make_shared<AlignedBuffer>(std::max<std::size_t>(1, type.bytes()));
+  auto constant = std::make_shared<Constant>();
+  constant->type = type;
+  constant->data = buffer->data();
+  constant->keeper = buffer;
+  return constant;
+}
+
+ConstantPtr constant_of_floats(const Shape& shape, const std::vector<float>& values) {
+  std::shared_ptr<Constant> constant = make_constant({DType::f32, shape});
+  if (!values.empty())
+    std::memcpy(const_cast<void*>(constant->data), values.data(), values.size() * sizeof(float));
+  return constant;
+}
+
+ValueId Graph::add_value(Value value) {
+  values_.push_back(std::move(value));
+  return static_cast<ValueId>(values_.size()) - 1;
+}
+
+ValueId Graph::add_input(const std::string& name, const TensorType& type) {
+  need_shape(("input '" + name + "'").c_str(), type.shape);
+  for (const ValueId other : inputs_)
+    if (value(other).name == name)
+      throw InvalidArgument("input '" + name + "': there is one of this name already");
+  inputs_.push_back(add_value({name, type, -1, nullptr}));
+  return inputs_.back();
+}
+
+ValueId Graph::add_constant(const std::string& name, ConstantPtr constant) {
+  need_shape(("constant '" + name + "'").c_str(), constant->type.shape);
+  const TensorType type = constant->type;
+  return add_value({name, type, -1, std::move(constant)});
+}
+
+std::string Graph::unique_node_name(const std::string& wanted, const std::string& op) const {
+  if (!wanted.empty() && !node_names_.count(wanted)) return wanted;
+  const std::string base = (wanted.empty() ? op : wanted) + "_";
+  std::size_t i = wanted.empty() ? nodes_.size() : 2;
+  while (node_names_.count(base + std::to_string(i))) ++i;
+  return base + std::to_string(i);
+}
+
+std::vector<TensorType> Graph::infer(const Node& node) const {
+  const OpDef& op = *node.op;
+  const NodeArgs args(*this, node);
+  const int count = static_cast<int>(node.inputs.size());
+  if (count < op.least_inputs || (op.most_inputs >= 0 && count > op.most_inputs))
+    args.refuse("expected " + std::to_string(op.least_inputs) +
+                (op.most_inputs < 0 ? " or more"
+                 : op.most_inputs == op.least_inputs
+                     ? std::string()
+                     : " to " + std::to_string(op.most_inputs)) +
+                " inputs, got " + std::to_string(count));
+  for (int i = 0; i < count; ++i) {
+    const ValueId id = node.inputs[static_cast<std::size_t>(i)];
+    if (id == kNoValue && i >= op.least_inputs) continue;
+    if (id < 0 || id >= static_cast<ValueId>(values_.size()))
+      args.refuse("input " + std::to_string(i) + ": expected a value of the graph, got " +
+                  std::to_string(id));
+  }
+  std::vector<TensorType> types = op.infer(args);
+  for (const TensorType& type : types) need_shape(("node '" + node.name + "'").c_str(), type.shape);
+  return types;
+}
+
+namespace {
+
+void check_attributes(Node* node) {
+  Attributes checked;
+  for (const auto& [name, given] : node->attributes) {
+    const auto& specs = node->op->attributes;
+    const auto spec = std::find_if(specs.begin(), specs.end(), [&, key = name](const auto& s) {
+      return key == s.name;
+    });
+    const std::string where = "node '" + node->name + "' (" + node->op->name + "): ";
+    if (spec == specs.end())
+      throw InvalidArgument(where + "there is no attribute '" + name + "'");
+    Attribute value = given;
+    if (!coerce_attribute(spec->kind, &value))
+      throw InvalidArgument(where + "attribute '" + name + "': expected " +
+                            attribute_kind_name(spec->kind));
+    checked.set(name, std::move(value));
+  }
+  node->attributes = std::move(checked);
+}
+
+}  // namespace
+
+std::vector<ValueId> Graph::add_node(const std::string& op, std::vector<ValueId> inputs,
+                                     Attributes attributes, const std::string& name) {
+  Node node;
+  node.op = find_op(op);
+  if (!node.op) throw InvalidArgument("op: expected an operator of pyconv, got '" + op + "'");
+  node.name = unique_node_name(name, op);
+  node.inputs = std::move(inputs);
+  node.attributes = std::move(attributes);
+  check_attributes(&node);
+  const std::vector<TensorType> types = infer(node);
+  const int id = static_cast<int>(nodes_.size());
+  for (std::size_t i = 0; i < types.size(); ++i)
+    node.outputs.push_back(
+        add_value({types.size() == 1 ? node.name : node.name + ":" + std::to_string(i), types[i],
+                   id, nullptr}));
+  node_names_.insert(node.name);
+  nodes_.push_back(std::move(node));
+  return nodes_.back().outputs;
+}
+
+void Graph::set_outputs(std::vector<ValueId> values, std::vector<std::string> names) {
+  if (values.empty()) throw InvalidArgument("outputs: expected one or more, got none");
+  if (values.size() != names.size())
+    throw InvalidArgument("outputs: expected a name for each of " + std::to_string(values.size()) +
+                          ", got " + std::to_string(names.size()));
+  for (const ValueId id : values)
+    if (id < 0 || id >= static_cast<ValueId>(values_.size()))
+      throw InvalidArgument("outputs: expected values of the graph, got " + std::to_string(id));
+  outputs_ = std::move(values);
+  output_names_ = std::move(names);
+}
+
+void Graph::replace_uses(ValueId from, ValueId to) {
+  for (Node& node : nodes_)
+    if (!node.dead) std::replace(node.inputs.begin(), node.inputs.end(), from, to);
+  std::replace(outputs_.begin(), outputs_.end(), from, to);
+}
+
+std::vector<int> Graph::readers(ValueId id) const {
+  std::vector<int> found;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (nodes_[i].dead) continue;
+    for (const ValueId input : nodes_[i].inputs)
+      if (input == id) found.push_back(static_cast<int>(i));
+  }
+  return found;
+}
+
+bool Graph::is_output(ValueId id) const {
+  return std::find(outputs_.begin(), outputs_.end(), id) != outputs_.end();
+}
+
+void Graph::rewrite(int id, const std::string& op, std::vector<ValueId> inputs,
+                    Attributes attributes) {
+  Node changed = node(id);
+  changed.op = find_op(op);
+  changed.inputs = std::move(inputs);
+  changed.attributes = std::move(attributes);
+  check_attributes(&changed);
+  const std::vector<TensorType> types = infer(changed);
+  for (std::size_t i = 0; i < types.size(); ++i)
+    if (types[i].dtype != type(changed.outputs[i]).dtype ||
+        types[i].shape != type(changed.outputs[i]).shape)
+      throw std::logic_error("a pass changed the type of '" + changed.name + "' from " +
+                             type(changed.outputs[i]).text() + " to " + types[i].text());
+  node(id) = std::move(changed);
+}
+
+void Graph::compact() {
+  nodes_.erase(std::remove_if(nodes_.begin(), nodes_.end(), [](const Node& n) { return n.dead; }),
+               nodes_.end());
+  for (Value& value : values_) value.producer = -1;
+  for (std::size_t i = 0; i < nodes_.size(); ++i)
+    for (const ValueId id : nodes_[i].outputs)
+      values_[static_cast<std::size_t>(id)].producer = static_cast<int>(i);
+}
+
+}  // namespace pyconv

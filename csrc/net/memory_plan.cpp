@@ -1,0 +1,102 @@
+#include "net/memory_plan.h"
+
+#include <algorithm>
+
+namespace pyconv {
+
+namespace {
+
+constexpr std::size_t kAlign = 64;
+
+std::size_t aligned(std::size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
+
+void find_lifetimes(LoweredGraph* graph) {
+  for (Buffer& buffer : graph->buffers) buffer.first = buffer.last = -1;
+  for (std::size_t s = 0; s < graph->steps.size(); ++s) {
+    const auto touch = [&](const std::vector<int>& tensors) {
+      for (const int id : tensors) {
+        if (id < 0) continue;
+        Buffer& buffer = graph->buffers[static_cast<std::size_t>(
+            graph->tensors[static_cast<std::size_t>(id)].buffer)];
+        if (buffer.first < 0) buffer.first = static_cast<int>(s);
+        buffer.last = static_cast<int>(s);
+      }
+    };
+    touch(graph->steps[s].inputs);
+    touch(graph->steps[s].outputs);
+  }
+}
+
+// A step whose first input dies with it may write its output there.
+void share_in_place(LoweredGraph* graph) {
+  for (std::size_t s = 0; s < graph->steps.size(); ++s) {
+    const LoweredStep& step = graph->steps[s];
+    if (!step.node.op->in_place || step.inputs[0] < 0) continue;
+    const Tensor& in = graph->tensors[static_cast<std::size_t>(step.inputs[0])];
+    const Tensor& out = graph->tensors[static_cast<std::size_t>(step.outputs[0])];
+    const Buffer& source = graph->buffers[static_cast<std::size_t>(in.buffer)];
+    const Buffer& target = graph->buffers[static_cast<std::size_t>(out.buffer)];
+    const bool alone = source.space == Space::arena && target.space == Space::arena &&
+                       in.buffer != out.buffer && source.last == static_cast<int>(s) &&
+                       target.first == static_cast<int>(s) && source.bytes == target.bytes &&
+                       in.type.bytes() == source.bytes && out.type.bytes() == target.bytes;
+    const bool elsewhere = std::any_of(step.inputs.begin() + 1, step.inputs.end(), [&](int id) {
+      return id >= 0 && graph->tensors[static_cast<std::size_t>(id)].buffer == in.buffer;
+    });
+    if (!alone || elsewhere) continue;
+    const int from = out.buffer, to = in.buffer;
+    graph->buffers[static_cast<std::size_t>(to)].last = target.last;
+    graph->buffers[static_cast<std::size_t>(from)].first = -1;
+    for (Tensor& tensor : graph->tensors)
+      if (tensor.buffer == from) tensor.buffer = to;
+  }
+}
+
+struct Claim {
+  std::size_t bytes;
+  int first, last;
+  std::size_t* offset;
+};
+
+std::size_t place(std::vector<Claim>* claims) {
+  std::stable_sort(claims->begin(), claims->end(),
+                   [](const Claim& a, const Claim& b) { return a.bytes > b.bytes; });
+  std::vector<const Claim*> placed;  // by offset
+  std::size_t total = 0;
+  for (const Claim& claim : *claims) {
+    std::size_t at = 0;
+    for (const Claim* other : placed) {
+      if (other->last < claim.first || claim.last < other->first) continue;
+      if (at + claim.bytes <= *other->offset) break;
+      at = std::max(at, *other->offset + other->bytes);
+    }
+    *claim.offset = at;
+    total = std::max(total, at + claim.bytes);
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), &claim,
+                                   [](const Claim* a, const Claim* b) {
+                                     return *a->offset < *b->offset;
+                                   }),
+                  &claim);
+  }
+  return total;
+}
+
+}  // namespace
+
+std::size_t plan_memory(LoweredGraph* graph) {
+  find_lifetimes(graph);
+  share_in_place(graph);
+  std::vector<Claim> claims;
+  for (Buffer& buffer : graph->buffers)
+    if (buffer.space == Space::arena && buffer.first >= 0 && buffer.bytes > 0)
+      claims.push_back({aligned(buffer.bytes), buffer.first, buffer.last, &buffer.offset});
+  for (std::size_t s = 0; s < graph->steps.size(); ++s) {
+    const std::size_t bytes = graph->steps[s].step->workspace_bytes();
+    const int step = static_cast<int>(s);
+    if (bytes > 0)
+      claims.push_back({aligned(bytes), step, step, &graph->steps[s].workspace_offset});
+  }
+  return place(&claims);
+}
+
+}  // namespace pyconv

@@ -1,0 +1,134 @@
+#include "net/model.h"
+
+#include <chrono>
+#include <cstring>
+
+#include "base/status.h"
+#include "net/memory_plan.h"
+#include "simd/fp_env.h"
+
+namespace pyconv {
+
+struct Model::State {
+  AlignedBuffer arena;
+  std::vector<void*> operands;
+};
+
+Model::~Model() = default;
+
+Model::Model(Graph graph, const CompileOptions& options)
+    : graph_(std::move(graph)), options_(options) {
+  if (graph_.outputs().empty()) throw InvalidArgument("graph: expected outputs, there are none");
+  const FpEnvScope fp_env;
+  graph_.compact();
+  rewrites_ = run_passes(&graph_, options.without);
+  lowered_ = lower(graph_, options_.plan, options_.algorithms);
+  arena_bytes_ = plan_memory(&lowered_);
+  for (const LoweredStep& step : lowered_.steps) {
+    first_operand_.push_back(operands_);
+    const auto count = [&](const std::vector<int>& tensors) {
+      for (const int id : tensors) {
+        const std::size_t operand = operands_++;
+        if (id < 0) continue;
+        const Tensor& tensor = lowered_.tensors[static_cast<std::size_t>(id)];
+        const Buffer& buffer = lowered_.buffers[static_cast<std::size_t>(tensor.buffer)];
+        if (buffer.space == Space::input || buffer.space == Space::output)
+          bindings_.push_back({operand, tensor.offset, buffer.space, buffer.index});
+      }
+    };
+    count(step.inputs);
+    count(step.outputs);
+  }
+  states_.reserve(kKeptStates);
+  states_.push_back(make_state());
+}
+
+std::unique_ptr<Model::State> Model::make_state() const {
+  auto state = std::make_unique<State>();
+  state->arena = AlignedBuffer(arena_bytes_);
+  if (arena_bytes_) std::memset(state->arena.data(), 0, arena_bytes_);  // page faults happen here
+  state->operands.assign(operands_, nullptr);
+  char* arena = static_cast<char*>(state->arena.data());
+  for (std::size_t s = 0; s < lowered_.steps.size(); ++s) {
+    std::size_t operand = first_operand_[s];
+    const auto resolve = [&](const std::vector<int>& tensors) {
+      for (const int id : tensors) {
+        void*& to = state->operands[operand++];
+        if (id < 0) continue;
+        const Tensor& tensor = lowered_.tensors[static_cast<std::size_t>(id)];
+        const Buffer& buffer = lowered_.buffers[static_cast<std::size_t>(tensor.buffer)];
+        if (buffer.space == Space::arena)
+          to = arena + buffer.offset + tensor.offset;
+        else if (buffer.space == Space::constant)
+          to = static_cast<char*>(const_cast<void*>(buffer.constant->data)) + tensor.offset;
+      }
+    };
+    resolve(lowered_.steps[s].inputs);
+    resolve(lowered_.steps[s].outputs);
+  }
+  return state;
+}
+
+Model::Lease::Lease(const Model& model) : model_(model) {
+  {
+    const std::lock_guard<std::mutex> lock(model.mutex_);
+    if (!model.states_.empty()) {
+      state_ = std::move(model.states_.back());
+      model.states_.pop_back();
+    }
+  }
+  if (!state_) state_ = model.make_state();
+}
+
+Model::Lease::~Lease() {
+  const std::lock_guard<std::mutex> lock(model_.mutex_);
+  if (model_.states_.size() < kKeptStates) model_.states_.push_back(std::move(state_));
+}
+
+void Model::bind(State* state, const void* const* inputs, void* const* outputs) const {
+  for (const Binding& binding : bindings_) {
+    char* base = static_cast<char*>(binding.space == Space::input
+                                        ? const_cast<void*>(inputs[binding.index])
+                                        : outputs[binding.index]);
+    state->operands[binding.operand] = base + binding.offset;
+  }
+}
+
+void Model::run(const void* const* inputs, void* const* outputs) const {
+  const FpEnvScope fp_env;
+  Lease lease(*this);
+  State& state = lease.state();
+  bind(&state, inputs, outputs);
+  char* arena = static_cast<char*>(state.arena.data());
+  for (std::size_t s = 0; s < lowered_.steps.size(); ++s) {
+    const LoweredStep& step = lowered_.steps[s];
+    step.step->run(state.operands.data() + first_operand_[s], arena + step.workspace_offset);
+  }
+}
+
+void Model::profile(const void* const* inputs, void* const* outputs, double* seconds) const {
+  using Clock = std::chrono::steady_clock;
+  const FpEnvScope fp_env;
+  Lease lease(*this);
+  State& state = lease.state();
+  bind(&state, inputs, outputs);
+  char* arena = static_cast<char*>(state.arena.data());
+  Clock::time_point before = Clock::now();
+  for (std::size_t s = 0; s < lowered_.steps.size(); ++s) {
+    const LoweredStep& step = lowered_.steps[s];
+    step.step->run(state.operands.data() + first_operand_[s], arena + step.workspace_offset);
+    const Clock::time_point after = Clock::now();
+    seconds[s] += std::chrono::duration<double>(after - before).count();
+    before = after;
+  }
+}
+
+std::size_t Model::weight_bytes() const {
+  std::size_t bytes = 0;
+  for (const LoweredStep& step : lowered_.steps) bytes += step.step->packed_bytes();
+  for (const Buffer& buffer : lowered_.buffers)
+    if (buffer.space == Space::constant) bytes += buffer.bytes;
+  return bytes;
+}
+
+}  // namespace pyconv

@@ -1,0 +1,80 @@
+// Model: a Graph compiled for one set of shapes. Immutable; any number of threads may run it at once.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/workspace.h"
+#include "net/lowering.h"
+#include "net/passes/passes.h"
+
+namespace pyconv {
+
+struct CompileOptions {
+  PlanOptions plan;
+  Pins algorithms;                   // forced by the name of a conv node
+  std::vector<std::string> without;  // passes to leave out
+};
+
+class Model {
+ public:
+  // Throws InvalidArgument when a node can't be run so.
+  Model(Graph graph, const CompileOptions& options);
+
+  // inputs and outputs: dense, row-major, of the graph's types, in the graph's order; no output
+  // overlaps an input or another output. Allocates nothing once as many calls have run at one time
+  // before.
+  void run(const void* const* inputs, void* const* outputs) const;
+
+  // As run, with the seconds of every step added to seconds[step].
+  void profile(const void* const* inputs, void* const* outputs, double* seconds) const;
+
+  const Graph& graph() const { return graph_; }
+  const LoweredGraph& lowered() const { return lowered_; }
+  const std::vector<Rewrite>& rewrites() const { return rewrites_; }
+  const CompileOptions& options() const { return options_; }
+  std::size_t arena_bytes() const { return arena_bytes_; }
+  std::size_t weight_bytes() const;  // packed weights, and constants that the steps read
+
+ private:
+  struct State;  // what one call at a time needs: an arena, and the addresses of all operands
+
+  class Lease {
+   public:
+    explicit Lease(const Model& model);
+    ~Lease();
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    State& state() { return *state_; }
+
+   private:
+    const Model& model_;
+    std::unique_ptr<State> state_;
+  };
+  std::unique_ptr<State> make_state() const;
+  void bind(State* state, const void* const* inputs, void* const* outputs) const;
+
+  Graph graph_;
+  CompileOptions options_;
+  std::vector<Rewrite> rewrites_;
+  LoweredGraph lowered_;
+  std::size_t arena_bytes_ = 0;
+  // Operands of all steps one after the other; those of inputs and outputs are bound in each call.
+  struct Binding {
+    std::size_t operand, offset;
+    Space space;
+    int index;
+  };
+  std::vector<std::size_t> first_operand_;
+  std::size_t operands_ = 0;
+  std::vector<Binding> bindings_;
+
+  static constexpr std::size_t kKeptStates = 8;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<State>> states_;
+
+ public:
+  ~Model();
+};
+
+}  // namespace pyconv

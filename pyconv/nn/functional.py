@@ -1,0 +1,204 @@
+"""Functions of symbolic tensors, named as in torch.nn.functional."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pyconv.graph import Tensor
+
+Array = npt.NDArray[Any]
+IntPair = int | Sequence[int]
+
+
+def pair(value: IntPair, name: str) -> list[int]:
+    """An int twice, or two ints."""
+    values = [value, value] if isinstance(value, int | np.integer) else list(value)
+    if len(values) != 2:
+        raise ValueError(f"{name}: expected an int or a pair, got {value!r}")
+    return [int(v) for v in values]
+
+
+def same_padding(
+    size: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> list[int]:
+    """(top, bottom, left, right) of TensorFlow's "same": ceil(size / stride), the odd pixel at the end."""
+    sides: list[int] = []
+    for i in range(2):
+        out = -(-size[i] // stride[i])
+        total = max(0, (out - 1) * stride[i] + (kernel[i] - 1) * dilation[i] + 1 - size[i])
+        sides += [total // 2, total - total // 2]
+    return sides
+
+
+def conv2d(
+    x: Tensor,
+    weight: Array | Tensor,
+    bias: Array | Tensor | None = None,
+    stride: IntPair = 1,
+    padding: IntPair | str = 0,
+    dilation: IntPair = 1,
+    groups: int = 1,
+    *,
+    name: str = "",
+) -> Tensor:
+    """As `pyconv.conv2d`: x (N, C, H, W), weight (O, C // groups, kH, kW), bias (O,)."""
+    w = weight if isinstance(weight, Tensor) else x.builder.constant(weight, "weight")
+    b = bias if bias is None or isinstance(bias, Tensor) else x.builder.constant(bias, "bias")
+    strides, dilations = pair(stride, "stride"), pair(dilation, "dilation")
+    if padding == "same":
+        sides = same_padding(x.shape[2:], w.shape[2:], strides, dilations)
+    elif padding == "valid":
+        sides = [0, 0, 0, 0]
+    elif isinstance(padding, str):
+        raise ValueError(
+            "padding: expected an int, a pair, (top, bottom, left, right), 'same' or 'valid', "
+            f"got {padding!r}"
+        )
+    elif not isinstance(padding, int) and len(padding) == 4:
+        sides = [int(p) for p in padding]
+    else:
+        h, v = pair(padding, "padding")
+        sides = [h, h, v, v]
+    return x.builder.node(
+        "conv", [x, w, b], name,
+        stride=strides, padding=sides, dilation=dilations, groups=int(groups),
+    )  # fmt: skip
+
+
+def linear(
+    x: Tensor, weight: Array | Tensor, bias: Array | Tensor | None = None, *, name: str = ""
+) -> Tensor:
+    """y = x weight^T + bias over the last axis."""
+    w = weight if isinstance(weight, Tensor) else x.builder.constant(weight, "weight")
+    b = bias if bias is None or isinstance(bias, Tensor) else x.builder.constant(bias, "bias")
+    return x.builder.node("linear", [x, w, b], name)
+
+
+def batch_norm(
+    x: Tensor, mean: Array, var: Array, weight: Array | None = None, bias: Array | None = None,
+    eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
+    """(x - mean) / sqrt(var + eps) * weight + bias, per channel (axis 1)."""
+    arrays = [None if a is None else x.builder.constant(a) for a in (mean, var, weight, bias)]
+    return x.builder.node("batch_norm", [x, *arrays], eps=float(eps))
+
+
+def max_pool2d(
+    x: Tensor,
+    kernel_size: IntPair,
+    stride: IntPair | None = None,
+    padding: IntPair = 0,
+    dilation: IntPair = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """As `pyconv.max_pool2d`."""
+    kernel = pair(kernel_size, "kernel_size")
+    return x.builder.node(
+        "max_pool", [x], kernel=kernel, stride=kernel if stride is None else pair(stride, "stride"),
+        padding=pair(padding, "padding"), dilation=pair(dilation, "dilation"), ceil_mode=int(ceil_mode),
+    )  # fmt: skip
+
+
+def avg_pool2d(
+    x: Tensor,
+    kernel_size: IntPair,
+    stride: IntPair | None = None,
+    padding: IntPair = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """As `pyconv.avg_pool2d`."""
+    kernel = pair(kernel_size, "kernel_size")
+    return x.builder.node(
+        "avg_pool", [x], kernel=kernel, stride=kernel if stride is None else pair(stride, "stride"),
+        padding=pair(padding, "padding"), ceil_mode=int(ceil_mode),
+        count_include_pad=int(count_include_pad), divisor=int(divisor_override or 0),
+    )  # fmt: skip
+
+
+def adaptive_avg_pool2d(x: Tensor, output_size: IntPair) -> Tensor:
+    """Averages over windows that tile the image; sizes must divide, or be 1."""
+    out = pair(output_size, "output_size")
+    height, width = x.shape[2:]
+    if out == [1, 1]:
+        return x.builder.node("global_avg_pool", [x])
+    if out == [height, width]:
+        return x
+    if height % out[0] or width % out[1]:
+        raise ValueError(f"output_size: expected sizes that divide {height}x{width}, got {out[0]}x{out[1]}")
+    return avg_pool2d(x, (height // out[0], width // out[1]))
+
+
+def softmax(x: Tensor, dim: int = -1) -> Tensor:
+    return x.builder.node("softmax", [x], axis=dim)
+
+
+def log_softmax(x: Tensor, dim: int = -1) -> Tensor:
+    return x.builder.node("log_softmax", [x], axis=dim)
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Side by side along an axis."""
+    if not tensors:
+        raise ValueError("tensors: expected one or more, got none")
+    return tensors[0].builder.node("concat", list(tensors), axis=dim)
+
+
+concat = cat
+
+
+def dropout(x: Tensor, p: float = 0.5, training: bool = False) -> Tensor:
+    """Inference: x."""
+    return x
+
+
+def _unary(op: str, doc: str) -> Any:
+    def function(x: Tensor, inplace: bool = False) -> Tensor:
+        return x.builder.node(op, [x])
+
+    function.__name__ = function.__qualname__ = op
+    function.__doc__ = doc
+    return function
+
+
+relu = _unary("relu", "max(x, 0)")
+relu6 = _unary("relu6", "min(max(x, 0), 6)")
+sigmoid = _unary("sigmoid", "1 / (1 + exp(-x))")
+hardsigmoid = _unary("hard_sigmoid", "min(max(x + 3, 0), 6) / 6")
+silu = _unary("silu", "x sigmoid(x)")
+hardswish = _unary("hard_swish", "x hardsigmoid(x)")
+tanh = _unary("tanh", "hyperbolic tangent")
+
+
+def gelu(x: Tensor, approximate: str = "none") -> Tensor:
+    """x times the normal distribution function, or its approximation by tanh."""
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"approximate: expected 'none' or 'tanh', got {approximate!r}")
+    return x.builder.node("gelu" if approximate == "none" else "gelu_tanh", [x])
+
+
+def leaky_relu(x: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    return x.builder.node("leaky_relu", [x], alpha=float(negative_slope))
+
+
+def elu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    return x.builder.node("elu", [x], alpha=float(alpha))
+
+
+def _method(function: Any) -> Any:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        result: Tensor = function(self, *args, **kwargs)
+        return result
+
+    method.__name__ = function.__name__
+    method.__doc__ = function.__doc__
+    return method
+
+
+for _function in (relu, relu6, sigmoid, silu, tanh, softmax, log_softmax):
+    setattr(Tensor, _function.__name__, _method(_function))

@@ -1,0 +1,282 @@
+"""Compiled networks against the same layers called one after the other."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+import pyconv
+from pyconv import nn
+from pyconv.graph import GraphBuilder
+from pyconv.nn import functional as F
+
+PASSES = [name for name, _, _ in pyconv.passes()]
+EXACT_PASSES = [name for name, _, keeps_bits in pyconv.passes() if keeps_bits]
+
+
+def bits(array):
+    return np.ascontiguousarray(array).view(np.uint32)
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+
+class Block(nn.Module):
+    """One of everything that passes and planner treat on their own."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 16, 3, stride=2, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(16)
+        self.conv2 = nn.Conv2d(16, 16, 3, padding=1, groups=16)
+        self.conv3 = nn.Conv2d(16, 16, 1)
+        self.left = nn.Conv2d(16, 8, 1)
+        self.right = nn.Conv2d(16, 12, 3, padding=1)
+        self.pool = nn.MaxPool2d(3, 1, 1)
+        self.gate = nn.Conv2d(16, 36, 1)
+        self.fc = nn.Linear(36, 10)
+
+    def forward(self, x):
+        x = F.relu6(self.bn1(self.conv1(x)))
+        x = F.relu(self.conv3(self.conv2(x).silu()) + x)
+        gate = self.gate(x.mean((2, 3), keepdims=True)).sigmoid()
+        x = F.cat([F.relu(self.left(x)), self.right(x), self.pool(x)], 1) * gate
+        return self.fc(x.mean((2, 3))), x
+
+
+def block():
+    nn.manual_seed(3)
+    net = Block()
+    generator = np.random.default_rng(5)
+    state = {
+        k: generator.uniform(0.5, 1.5, v.shape).astype(np.float32) if "bn1" in k and v.ndim else v
+        for k, v in net.state_dict().items()
+    }
+    net.load_state_dict(state)
+    return net, state
+
+
+def by_hand(s, x, **options):
+    def conv(x, name, **k):
+        return pyconv.conv2d(x, s[name + ".weight"], s.get(name + ".bias"), **k, **options)
+
+    y = conv(x, "conv1", stride=2, padding=1)
+    y = pyconv.batch_norm(y, s["bn1.running_mean"], s["bn1.running_var"], s["bn1.weight"], s["bn1.bias"])
+    y = pyconv.relu6(y)
+    z = pyconv.silu(conv(y, "conv2", padding=1, groups=16))
+    y = pyconv.relu(pyconv.add(conv(z, "conv3"), y))
+    gate = pyconv.sigmoid(conv(pyconv.global_avg_pool2d(y), "gate"))
+    left = pyconv.relu(conv(y, "left"))
+    right = conv(y, "right", padding=1)
+    joined = pyconv.concat([left, right, pyconv.max_pool2d(y, 3, stride=1, padding=1)], axis=1)
+    joined = pyconv.mul(joined, gate)
+    pooled = pyconv.global_avg_pool2d(joined).reshape(x.shape[0], -1)
+    return pyconv.linear(pooled, s["fc.weight"], s["fc.bias"], **options), joined
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 17, 23), (3, 3, 8, 8), (2, 3, 1, 1)])
+@pytest.mark.parametrize("without", [(), PASSES, *((p,) for p in PASSES)], ids=str)
+def test_a_network_is_its_layers(shape, without):
+    net, state = block()
+    x = noise(*shape)
+    expected = by_hand(state, x, accuracy="exact")
+    for accuracy, bound in (("exact", 2e-6), ("fast", 2e-5)):
+        got = pyconv.compile(net, shape, accuracy=accuracy, without=without)(x)
+        assert [y.shape for y in got] == [y.shape for y in expected]
+        for y, want in zip(got, expected):
+            # Folding a batch norm rounds otherwise, and so do transforms: ten layers of a few ulps.
+            assert np.abs(y - want).max() <= bound * max(1.0, np.abs(want).max())
+
+
+def test_unfused_exact_network_has_the_bits_of_its_layers():
+    net, state = block()
+    x = noise(2, 3, 19, 15)
+    expected = by_hand(state, x, accuracy="exact")
+    got = pyconv.compile(net, x.shape, accuracy="exact", without=["fold_batch_norm"])(x)
+    for y, want in zip(got, expected):
+        np.testing.assert_array_equal(bits(y), bits(want))
+
+
+def test_exact_bits_do_not_depend_on_threads_isa_batch_or_passes_that_keep_them():
+    net, _ = block()
+    x = noise(8, 3, 21, 18)
+    expected = pyconv.compile(net, x.shape, accuracy="exact")(x)
+    variants = [{"threads": 2}, {"threads": 4}, {"without": EXACT_PASSES}]
+    variants += [{"max_isa": isa} for isa in ("scalar", "avx2", "avx512", "neon") if _isa(isa)]
+    variants += [{"without": [p]} for p in EXACT_PASSES]
+    for options in variants:
+        got = pyconv.compile(net, x.shape, accuracy="exact", **options)(x)
+        for y, want in zip(got, expected):
+            np.testing.assert_array_equal(bits(y), bits(want), str(options))
+    one = pyconv.compile(net, (1, *x.shape[1:]), accuracy="exact")
+    for i in range(8):
+        for y, want in zip(one(x[i : i + 1]), expected):
+            np.testing.assert_array_equal(bits(y), bits(want[i : i + 1]))
+
+
+def _isa(name):
+    return any(kernel.isa == name for kernel in pyconv.kernels())
+
+
+def test_one_model_serves_many_threads_at_once():
+    net, _ = block()
+    xs = [noise(1, 3, 24, 24, seed=i) for i in range(6)]
+    model = pyconv.compile(net, (1, 3, 24, 24), threads=2)
+    expected = [model(x) for x in xs]
+    wrong = []
+
+    def work(i):
+        for _ in range(20):
+            got = model(xs[i])
+            if any((a != b).any() for a, b in zip(got, expected[i])):
+                wrong.append(i)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_inputs_by_order_by_name_and_as_a_dict():
+    class Sum(nn.Module):
+        def forward(self, a, b):
+            return a * 2.0 + b
+
+    a, b = noise(2, 3), noise(2, 3, seed=1)
+    model = pyconv.compile(Sum(), {"a": (2, 3), "b": (2, 3)})
+    for got in (model(a, b), model(a, b=b), model({"b": b, "a": a}), model(a=a, b=b)):
+        np.testing.assert_array_equal(got, a * 2 + b)
+    assert Sum()(a, b).shape == (2, 3)
+    with pytest.raises(ValueError, match=r"missing \['b'\]"):
+        model(a)
+    with pytest.raises(ValueError, match="unknown"):
+        model(a=a, b=b, c=a)
+    with pytest.raises(ValueError, match="a: given twice"):
+        model(a, a=a, b=b)
+
+
+def test_out_is_used_and_checked():
+    net, _ = block()
+    x = noise(1, 3, 16, 16)
+    model = pyconv.compile(net, x.shape)
+    expected = model(x)
+    out = [np.full_like(y, np.nan) for y in expected]
+    got = model.run(x, out=out)
+    assert got[0] is out[0] and got[1] is out[1]
+    for y, want in zip(out, expected):
+        np.testing.assert_array_equal(y, want)
+    with pytest.raises(ValueError, match="out: expected 2 arrays, got 1"):
+        model.run(x, out=out[0])
+    with pytest.raises(ValueError, match=r"out: expected shape \(1, 10\)"):
+        model.run(x, out=[out[1], out[0]])
+    with pytest.raises(TypeError, match="out: expected float32"):
+        model.run(x, out=[out[0].astype(np.float64), out[1]])
+    identity = pyconv.compile(nn.ReLU(), x.shape)
+    with pytest.raises(ValueError, match="overlaps an input"):
+        identity.run(x, out=x)
+
+
+def test_wrong_inputs_are_named():
+    model = pyconv.compile(nn.ReLU(), (1, 3, 4, 4))
+    with pytest.raises(ValueError, match=r"input: expected shape \(1, 3, 4, 4\), got \(1, 3, 4, 5\)"):
+        model(noise(1, 3, 4, 5))
+    with pytest.raises(TypeError, match="input: expected float32, got float64"):
+        model(np.zeros((1, 3, 4, 4)))
+    with pytest.raises(TypeError, match="expected a numpy array, got list"):
+        model([1.0])
+    with pytest.raises(ValueError, match="unknown|expected"):
+        pyconv.compile(nn.ReLU(), (1,), without=["no such pass"])
+    with pytest.raises(ValueError, match="winograd_f4 refuses"):
+        pyconv.compile(nn.Conv2d(3, 4, 1), (1, 3, 8, 8), algorithms={"conv_0": "winograd_f4"})
+
+
+def test_non_contiguous_inputs_are_taken():
+    model = pyconv.compile(nn.ReLU(), (1, 4, 4, 3))
+    x = noise(1, 3, 4, 4).transpose(0, 2, 3, 1)
+    np.testing.assert_array_equal(model(x), np.maximum(x, 0))
+
+
+def test_outputs_that_are_inputs_constants_or_each_other():
+    builder = GraphBuilder()
+    x = builder.input("x", (2, 6))
+    c = builder.constant(np.arange(3, dtype=np.float32))
+    y = builder.node("relu", [x])
+    builder.outputs([x, c, y, y, y.reshape(3, 4)], ["x", "c", "y", "again", "reshaped"])
+    data = noise(2, 6)
+    got = pyconv.compile(builder)(data)
+    want = np.maximum(data, 0)
+    for y, expected in zip(got, [data, np.arange(3), want, want, want.reshape(3, 4)]):
+        np.testing.assert_array_equal(y, expected)
+
+
+def test_concatenations_are_written_in_place_also_nested_and_of_inputs():
+    class Dense(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Conv2d(4, 5, 1), nn.Conv2d(9, 7, 3, padding=1)
+            self.c = nn.Conv2d(16, 3, 1)
+
+        def forward(self, x):
+            one = F.cat([x, self.a(x)], 1)
+            two = F.cat([one, self.b(one)], 1)
+            return self.c(two), F.cat([two, x], 1)
+
+    nn.manual_seed(0)
+    net = Dense()
+    s = net.state_dict()
+    x = noise(2, 4, 6, 5)
+
+    def conv(x, n, **k):
+        return pyconv.conv2d(x, s[n + ".weight"], s[n + ".bias"], accuracy="exact", **k)
+
+    one = np.concatenate([x, conv(x, "a")], 1)
+    two = np.concatenate([one, conv(one, "b", padding=1)], 1)
+    model = pyconv.compile(net, x.shape, accuracy="exact")
+    got = model(x)
+    np.testing.assert_array_equal(bits(got[0]), bits(conv(two, "c")))
+    np.testing.assert_array_equal(bits(got[1]), bits(np.concatenate([two, x], 1)))
+    steps = model.describe()["steps"]
+    assert all(step["op"] != "concat" for step in steps)
+    strides = {s["name"]: s["outputs"][0]["pixel_stride"] for s in steps if s["op"] == "conv"}
+    assert strides["a"] == strides["b"] == 20
+
+
+def test_pins_name_a_convolution_even_after_fusion():
+    net, _ = block()
+    model = pyconv.compile(net, (1, 3, 16, 16), algorithms={"right": "im2col", "conv1": "direct"})
+    ran = {step["name"]: step["algorithm"] for step in model.describe()["steps"]}
+    assert ran["right"] == "im2col" and ran["conv1"] == "direct"
+
+
+def test_arena_is_stated_and_no_larger_than_all_activations():
+    net, _ = block()
+    model = pyconv.compile(net, (1, 3, 32, 32))
+    description = model.describe()
+    claims = []
+    for index, step in enumerate(description["steps"]):
+        for tensor in step["outputs"]:
+            if tensor["space"] == "arena":
+                assert tensor["offset"] + tensor["bytes"] <= model.arena_bytes or tensor["pixel_stride"]
+                claims.append((tensor["buffer"], tensor["lifetime"], tensor))
+        assert step["workspace_offset"] + step["workspace_bytes"] <= model.arena_bytes
+        assert all(
+            t is None or t["lifetime"][0] <= index <= t["lifetime"][1]
+            for t in step["inputs"]
+            if t is None or t["space"] == "arena"
+        )
+    assert (
+        0
+        < model.arena_bytes
+        < sum(t["bytes"] for _, _, t in claims) + sum(s["workspace_bytes"] for s in description["steps"])
+    )
+
+
+def test_empty_batches_run():
+    net, _ = block()
+    got = pyconv.compile(net, (0, 3, 16, 16))(noise(0, 3, 16, 16))
+    assert [y.shape for y in got] == [(0, 10), (0, 36, 8, 8)]
