@@ -59,6 +59,8 @@ def test_package_carries_its_data():
     assert (package / "py.typed").exists()
     assert (package / "_core.pyi").exists()
     assert 10_000 < (package / "data" / "astronaut.jpg").stat().st_size < 100_000
+    assert 240_000 < (package / "data" / "lenet5_mnist.safetensors").stat().st_size < 300_000
+    assert 5_000 < (package / "data" / "mnist_digits.npz").stat().st_size < 10_000
 
 
 def test_benchmarks_find_the_installed_package(tmp_path):
