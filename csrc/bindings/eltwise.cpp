@@ -110,7 +110,7 @@ py::object binary(FastArgs args) {
   problem.dst = y.mutable_data();
   without_gil(a.size(), [&] {
     if (same) return eltwise_per_element(problem, a.size(), b.data());
-    eltwise_broadcast(problem, std::move(axes), b.data());
+    eltwise_broadcast(problem, axes, b.data());
   });
   return y.array;
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "ops/activation.h"
 #include "simd/fp_env.h"
 
 namespace pyconv {
@@ -14,6 +15,8 @@ constexpr std::int64_t kChunk = 1 << 14;    // floats: 64 KiB, so that two array
 // A row of a few floats more than a multiple of 16 wastes most of its last vector.
 constexpr std::int64_t kShortPlane = 24;        // floats below which parameters are written out
 constexpr std::int64_t kShortRow = 64, kLongRow = 256;  // likewise where channels are last, and to how many
+constexpr std::int64_t kBlock = 1 << 12;         // floats that one row function leaves in L1 for the next
+constexpr std::int64_t kWritten = 2048;         // most parameters that are written out, on the stack
 constexpr std::int64_t kWorthThread = 1 << 17;  // floats for which waking a thread pays
 
 int worthwhile_threads(std::int64_t n, int threads) {
@@ -34,18 +37,23 @@ void for_chunks(std::int64_t n, int threads, const Body& body) {
   });
 }
 
-// Axes of size 1 left out, neighbours of one kind joined.
-std::vector<BroadcastAxis> joined(const std::vector<BroadcastAxis>& axes) {
-  std::vector<BroadcastAxis> groups;
-  for (const BroadcastAxis& axis : axes) {
-    if (axis.size == 1) continue;
-    if (!groups.empty() && groups.back().varies == axis.varies)
-      groups.back().size *= axis.size;
-    else
-      groups.push_back(axis);
+// Axes of size 1 left out, neighbours of one kind joined: at most kMaxAxes are left.
+struct AxisGroups {
+  BroadcastAxis axes[kMaxBroadcastAxes];
+  int count = 0;
+
+  explicit AxisGroups(const std::vector<BroadcastAxis>& given) {
+    for (const BroadcastAxis& axis : given) {
+      if (axis.size == 1) continue;
+      if (count > 0 && axes[count - 1].varies == axis.varies)
+        axes[count - 1].size *= axis.size;
+      else
+        axes[count++] = axis;
+    }
   }
-  return groups;
-}
+  // The last group's size, 1 where there is none left.
+  std::int64_t take() { return count > 0 ? axes[--count].size : 1; }
+};
 
 EltwiseArgs part(const EltwiseProblem& problem, std::int64_t first, std::int64_t last) {
   EltwiseArgs args;
@@ -55,16 +63,14 @@ EltwiseArgs part(const EltwiseProblem& problem, std::int64_t first, std::int64_t
   return args;
 }
 
-// p and q, each value repeated `times`, the whole repeated `rounds` times.
-std::vector<float> repeated(const float* values, std::int64_t count, std::int64_t times,
-                            std::int64_t rounds) {
-  std::vector<float> all;
-  if (!values) return all;
-  all.reserve(static_cast<std::size_t>(count * times * rounds));
+// Each of `count` values `times` times, all that `rounds` times; null stays null.
+const float* repeat(const float* values, std::int64_t count, std::int64_t times, std::int64_t rounds,
+                    float* to) {
+  if (!values) return nullptr;
+  float* at = to;
   for (std::int64_t r = 0; r < rounds; ++r)
-    for (std::int64_t c = 0; c < count; ++c)
-      all.insert(all.end(), static_cast<std::size_t>(times), values[c]);
-  return all;
+    for (std::int64_t c = 0; c < count; ++c, at += times) std::fill(at, at + times, values[c]);
+  return to;
 }
 
 // Rows of `period` elements: a call takes part of a row, or whole rows of a block of `block` rows.
@@ -139,46 +145,76 @@ void eltwise_per_channel(const EltwiseProblem& problem, std::int64_t outer, std:
     return run_repeated(problem, n, period, p, q);
   // Short rows: their parameters are written out until a row is long enough.
   const std::int64_t rounds = std::min(outer, (kLongRow + period - 1) / period);
-  const std::vector<float> all_p = repeated(p, channels, inner, rounds);
-  const std::vector<float> all_q = repeated(q, channels, inner, rounds);
-  run_repeated(problem, n, period * rounds, all_p.data(), q ? all_q.data() : nullptr);
+  if (period * rounds > kWritten) return run_planes(problem, n, channels, inner, p, q);
+  float all_p[kWritten], all_q[kWritten];
+  run_repeated(problem, n, period * rounds, repeat(p, channels, inner, rounds, all_p),
+               repeat(q, channels, inner, rounds, all_q));
 }
 
 // The last groups are (outer, channels, inner); those before them are walked like the digits of a
 // number, of which only the varying ones move p.
-void eltwise_broadcast(const EltwiseProblem& problem, std::vector<BroadcastAxis> axes,
+void eltwise_broadcast(const EltwiseProblem& problem, const std::vector<BroadcastAxis>& axes,
                        const float* p) {
-  std::vector<BroadcastAxis> groups = joined(axes);
-  std::int64_t inner = 1, channels = 1, outer = 1;
-  if (!groups.empty() && !groups.back().varies) {
-    inner = groups.back().size;
-    groups.pop_back();
-  }
-  if (!groups.empty()) {
-    channels = groups.back().size;
-    groups.pop_back();
-  }
-  if (!groups.empty()) {
-    outer = groups.back().size;
-    groups.pop_back();
-  }
+  AxisGroups groups(axes);
+  const bool uniform_inside = groups.count > 0 && !groups.axes[groups.count - 1].varies;
+  const std::int64_t inner = uniform_inside ? groups.take() : 1;
+  const std::int64_t channels = groups.take(), outer = groups.take();
   const std::int64_t block = outer * channels * inner;
   std::int64_t blocks = 1;
-  for (const BroadcastAxis& group : groups) blocks *= group.size;
+  for (int g = 0; g < groups.count; ++g) blocks *= groups.axes[g].size;
   EltwiseProblem one = problem;
   for (std::int64_t index = 0; index < blocks; ++index) {
     std::int64_t rest = index, stride = channels, at = 0;
-    for (auto group = groups.rbegin(); group != groups.rend(); ++group) {
-      if (group->varies) {
-        at += rest % group->size * stride;
-        stride *= group->size;
+    for (int g = groups.count; g-- > 0;) {
+      const BroadcastAxis& group = groups.axes[g];
+      if (group.varies) {
+        at += rest % group.size * stride;
+        stride *= group.size;
       }
-      rest /= group->size;
+      rest /= group.size;
     }
     one.src = problem.src + index * block;
     one.dst = problem.dst + index * block;
     eltwise_per_channel(one, outer, channels, inner, p + at);
   }
+}
+
+void eltwise_rows(const EltwiseProblem& problem, const EltwiseRows& rows, const float* p,
+                  const float* q, const Activation& after) {
+  const EltwiseFns& first = eltwise_fns(problem.op, problem.cap);
+  const EltwiseFn fn = p ? first.per_element : first.uniform;
+  const bool again = after.kind != ActivationKind::none;
+  const EltwiseFn then =
+      again ? eltwise_fns(activation_op(after.kind), problem.cap).uniform : nullptr;
+  const bool dense = rows.src_stride == rows.cols && rows.dst_stride == rows.cols;
+  const std::int64_t block = std::max<std::int64_t>(1, kBlock / std::max<std::int64_t>(1, rows.cols));
+  const FpEnvScope fp_env;
+  parallel_for((rows.rows + block - 1) / block, worthwhile_threads(rows.rows * rows.cols, problem.threads),
+               [&](std::int64_t chunk, int) {
+    const std::int64_t last = std::min(rows.rows, (chunk + 1) * block);
+    const std::int64_t step = dense ? last - chunk * block : 1;
+    for (std::int64_t row = chunk * block; row < last; row += step) {
+      EltwiseArgs args;
+      args.src = problem.src + row * rows.src_stride;
+      args.dst = problem.dst + row * rows.dst_stride;
+      args.n = rows.cols;
+      args.rows = step;
+      args.p = p;
+      args.q = q;
+      if (!p) {
+        args.n *= step;
+        args.rows = 1;
+        args.p = rows.alpha;
+      }
+      fn(args);
+      if (!again) continue;
+      args.src = args.dst;
+      args.n = step * rows.cols;
+      args.rows = 1;
+      args.p = &after.alpha;
+      then(args);
+    }
+  });
 }
 
 }  // namespace pyconv

@@ -5,6 +5,7 @@
 
 #include "base/cpu.h"
 #include "kernels/eltwise/eltwise.h"
+#include "ops/types.h"
 
 namespace pyconv {
 
@@ -35,8 +36,21 @@ struct BroadcastAxis {
   bool varies;
 };
 
-// src of shape `axes` with a parameter p that is dense over the axes along which it varies.
-void eltwise_broadcast(const EltwiseProblem& problem, std::vector<BroadcastAxis> axes,
+// src of shape `axes` with a parameter p that is dense over the axes along which it varies. At most
+// kMaxBroadcastAxes axes.
+constexpr int kMaxBroadcastAxes = 64;  // as many as a numpy array can have
+void eltwise_broadcast(const EltwiseProblem& problem, const std::vector<BroadcastAxis>& axes,
                        const float* p);
+
+// Rows of elements, at distances in floats.
+struct EltwiseRows {
+  std::int64_t rows = 0, cols = 0, src_stride = 0, dst_stride = 0;
+  const float* alpha = nullptr;  // the parameter of a function that has one for all elements
+};
+
+// Every row with p[i], q[i] (p null: `alpha` for all), and then the activation `after`, while the row is
+// in L1.
+void eltwise_rows(const EltwiseProblem& problem, const EltwiseRows& rows, const float* p,
+                  const float* q, const Activation& after);
 
 }  // namespace pyconv

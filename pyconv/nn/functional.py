@@ -87,6 +87,34 @@ def batch_norm(
     return x.builder.node("batch_norm", [x, *arrays], eps=float(eps))
 
 
+def conv_transpose2d(
+    x: Tensor,
+    weight: Array | Tensor,
+    bias: Array | Tensor | None = None,
+    stride: IntPair = 1,
+    padding: IntPair = 0,
+    output_padding: IntPair = 0,
+    groups: int = 1,
+    dilation: IntPair = 1,
+) -> Tensor:
+    """As `pyconv.conv_transpose2d`: x (N, C, H, W), weight (C, O // groups, kH, kW), bias (O,)."""
+    w = weight if isinstance(weight, Tensor) else x.builder.constant(weight, "weight")
+    b = bias if bias is None or isinstance(bias, Tensor) else x.builder.constant(bias, "bias")
+    h, v = pair(padding, "padding")
+    return x.builder.node(
+        "conv_transpose", [x, w, b], stride=pair(stride, "stride"), padding=[h, h, v, v],
+        dilation=pair(dilation, "dilation"), output_padding=pair(output_padding, "output_padding"),
+        groups=int(groups),
+    )  # fmt: skip
+
+
+def local_response_norm(
+    x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """As `pyconv.lrn`: over windows of `size` channels."""
+    return x.builder.node("lrn", [x], size=size, alpha=float(alpha), beta=float(beta), k=float(k))
+
+
 def max_pool2d(
     x: Tensor,
     kernel_size: IntPair,

@@ -95,6 +95,62 @@ class Conv2d(Module):
         return text + ("" if "bias" in self._parameters and self._parameters["bias"] else ", bias=False")
 
 
+class ConvTranspose2d(Module):
+    """Transposed convolution of images. Parameters: weight (in_channels, out_channels // groups, kH, kW), bias."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: IntPair,
+        stride: IntPair = 1,
+        padding: IntPair = 0,
+        output_padding: IntPair = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: IntPair = 1,
+    ) -> None:
+        super().__init__()
+        if groups < 1 or in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"groups: expected a divisor of {in_channels} and {out_channels} channels, got {groups}"
+            )
+        kernel = F.pair(kernel_size, "kernel_size")
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size, self.stride, self.padding = tuple(kernel), stride, padding
+        self.output_padding, self.dilation = output_padding, dilation
+        shape = (in_channels, out_channels // groups, *kernel)
+        steps = F.pair(stride, "stride")
+        fan = in_channels // groups * kernel[0] * kernel[1] // (steps[0] * steps[1])
+        self.weight = Parameter(shape, kaiming_normal(shape, fan))
+        self.register_parameter("bias", full((out_channels,), 0.0) if bias else None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv_transpose2d(
+            x, self.array("weight"), self.parameter("bias"), self.stride, self.padding,
+            self.output_padding, self.groups, self.dilation,
+        )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        )
+
+
+class LocalResponseNorm(Module):
+    """Normalisation over windows of `size` channels."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.local_response_norm(x, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
 class _BatchNorm(Module):
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True

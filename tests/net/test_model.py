@@ -280,3 +280,54 @@ def test_empty_batches_run():
     net, _ = block()
     got = pyconv.compile(net, (0, 3, 16, 16))(noise(0, 3, 16, 16))
     assert [y.shape for y in got] == [(0, 10), (0, 36, 8, 8)]
+
+
+def test_dense_block_normalises_slices_of_a_concatenation():
+    """DenseNet's: batch norm and ReLU read a prefix of the channels where they lie."""
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv0 = nn.Conv2d(3, 6, 1)
+            self.norm1, self.conv1 = nn.BatchNorm2d(6), nn.Conv2d(6, 4, 3, padding=1)
+            self.norm2, self.conv2 = nn.BatchNorm2d(10), nn.Conv2d(10, 4, 3, padding=1)
+            self.norm3 = nn.BatchNorm2d(14)
+
+        def forward(self, x):
+            x = self.conv0(x)
+            x = F.cat([x, self.conv1(F.relu(self.norm1(x)))], 1)
+            x = F.cat([x, self.conv2(F.silu(self.norm2(x)))], 1)
+            return F.relu(self.norm3(x))
+
+    nn.manual_seed(2)
+    net = Block()
+    x = noise(2, 3, 9, 7)
+    plain = pyconv.compile(net, x.shape, accuracy="exact", without=PASSES)
+    for threads in (1, 2):
+        model = pyconv.compile(net, x.shape, accuracy="exact", threads=threads, without=["fold_batch_norm"])
+        np.testing.assert_array_equal(bits(model(x)), bits(plain(x)))
+    steps = model.describe()["steps"]
+    assert [s["op"] for s in steps].count("reorder") == 1 and all(s["op"] != "concat" for s in steps)
+
+
+def test_lrn_and_transposed_convolutions():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 8, 3)
+            self.lrn = nn.LocalResponseNorm(5, alpha=0.1, beta=0.75, k=2.0)
+            self.up = nn.ConvTranspose2d(8, 4, 3, stride=2, padding=1, output_padding=1, groups=2)
+
+        def forward(self, x):
+            return F.relu(self.up(self.lrn(self.conv(x))))
+
+    nn.manual_seed(2)
+    net = Net()
+    s = net.state_dict()
+    x = noise(2, 3, 9, 7)
+    y = pyconv.lrn(pyconv.conv2d(x, s["conv.weight"], s["conv.bias"], accuracy="exact"), 5, alpha=0.1, k=2.0)
+    y = pyconv.conv_transpose2d(
+        y, s["up.weight"], s["up.bias"], stride=2, padding=1, output_padding=1, groups=2
+    )
+    got = pyconv.compile(net, x.shape, accuracy="exact")(x)
+    np.testing.assert_array_equal(bits(got), bits(pyconv.relu(y)))
