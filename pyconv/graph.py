@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyconv import _core
+from pyconv.preprocess import Recipe, recipe
 
 Array = npt.NDArray[Any]
 Operand = "Tensor | Array | float | int"
@@ -22,6 +23,9 @@ Operand = "Tensor | Array | float | int"
 
 class GraphBuilder:
     """Records nodes into a graph of the core's.
+
+    Args:
+        image_input: a recipe of `pyconv.preprocess`, or its name, that inputs go through.
 
     >>> from pyconv.graph import GraphBuilder
     >>> builder = GraphBuilder()
@@ -31,14 +35,31 @@ class GraphBuilder:
     (1, 3, 8, 8)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, image_input: Recipe | str | None = None) -> None:
         self.graph = _core.Graph()
+        if isinstance(image_input, str):
+            image_input = recipe(image_input)
+        self._recipe = image_input
         self._scope: list[str] = []
         self._constants: dict[int, tuple[Tensor, Array]] = {}
 
     def input(self, name: str, shape: Sequence[int], dtype: str = "float32") -> Tensor:
-        """A value given when the network runs."""
-        return Tensor(self, self.graph.add_input(name, dtype, list(shape)))
+        """A value given when the network runs.
+
+        With ``image_input``, images (N, C, H, W) come in as pictures instead: uint8 (N, H, W, C) in RGB.
+        """
+        if self._recipe is None or len(shape) != 4 or dtype != "float32":
+            return Tensor(self, self.graph.add_input(name, dtype, list(shape)))
+        images, channels, height, width = shape
+        if channels != self._recipe.channels:
+            raise ValueError(
+                f"image_input: expected a recipe of {channels} channels for input '{name}', "
+                f"got one of {self._recipe.channels}"
+            )
+        pictures = Tensor(self, self.graph.add_input(name, "uint8", [images, height, width, channels]))
+        order = [2, 1, 0] if self._recipe.channel_order == "BGR" else list(range(channels))
+        table = self.constant(self._recipe.table(), f"{name}.table")
+        return self.node("picture", [pictures, table], f"{name}.picture", order=order)
 
     def constant(self, array: Array | float | int, name: str = "") -> Tensor:
         """A value known now. The same array twice is one constant; arrays are not copied."""
@@ -48,7 +69,8 @@ class GraphBuilder:
         known = self._constants.get(id(array))
         if known is not None:
             return known[0]
-        tensor = Tensor(self, self.graph.add_constant(name or "constant", array, False))
+        name = self._scoped(name or "constant")
+        tensor = Tensor(self, self.graph.add_constant(name, array, False))
         self._constants[id(array)] = tensor, array
         return tensor
 
@@ -59,10 +81,7 @@ class GraphBuilder:
         ids = [-1 if i is None else i.id for i in inputs]
         while ids and ids[-1] == -1:
             ids.pop()
-        scope = ".".join(part for part in self._scope if part)
-        if name and scope:
-            name = f"{scope}.{name}"
-        outputs = self.graph.add_node(op, ids, attributes, name or scope, fold)
+        outputs = self.graph.add_node(op, ids, attributes, self._scoped(name), fold)
         return [Tensor(self, output) for output in outputs]
 
     def node(
@@ -71,6 +90,9 @@ class GraphBuilder:
         """As `nodes`, for operators with one output."""
         (output,) = self.nodes(op, inputs, name, fold, **attributes)
         return output
+
+    def _scoped(self, name: str) -> str:
+        return ".".join(part for part in (*self._scope, name) if part)
 
     @contextlib.contextmanager
     def scope(self, name: str) -> Iterator[None]:

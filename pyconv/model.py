@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import html
+import json
+import logging
+import os
+import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +21,59 @@ from pyconv.nn.module import Module, trace
 
 Array = npt.NDArray[Any]
 Shape = Sequence[int]
+
+_log = logging.getLogger("pyconv")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a network is compiled; the arguments of `compile` by their names."""
+
+    threads: int | None = 1
+    accuracy: str = "fast"
+    algorithms: dict[str, str] = dataclasses.field(default_factory=dict)
+    memory_limit: int | None = None
+    without: tuple[str, ...] = ()
+    max_isa: str | None = None
+    tuned: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Algorithms that tune=True found, for the CPU named by ``tuned_on`` alone."""
+    tuned_on: str = ""
+
+    @property
+    def pins(self) -> dict[str, str]:
+        """Algorithms by node: the user's, then those tuned on this CPU."""
+        tuned = self.tuned if self.tuned_on == cpu_id() else {}
+        return {**tuned, **self.algorithms}
+
+    def as_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+
+    @staticmethod
+    def from_json(text: str, changes: Mapping[str, Any]) -> Options:
+        try:
+            found = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"options: {error}") from None
+        kinds: dict[str, Any] = {
+            "threads": int | None, "accuracy": str, "algorithms": dict, "memory_limit": int | None,
+            "without": list, "max_isa": str | None, "tuned": dict, "tuned_on": str,
+        }  # fmt: skip
+        if not isinstance(found, dict) or not all(
+            key in kinds and isinstance(value, kinds[key]) for key, value in found.items()
+        ):
+            raise ValueError(f"options: expected a JSON object of {', '.join(kinds)}, got {text[:200]}")
+        for key in changes:
+            if key not in kinds:
+                raise TypeError(f"options: expected some of {', '.join(kinds)}, got {key!r}")
+        merged = {**found, **changes}
+        merged["without"] = tuple(merged.get("without", ()))
+        return Options(**merged)
+
+
+def cpu_id() -> str:
+    """What names this CPU in caches and tuned models."""
+    info = _core.cpu_info()
+    return " ".join(str(info[key]) for key in ("brand", "family", "model", "stepping", "best_isa"))
 
 
 class Model:
@@ -31,9 +91,13 @@ class Model:
     ['conv']
     """
 
-    def __init__(self, core: _core.Model, options: dict[str, Any]) -> None:
+    def __init__(self, graph: _core.Graph, options: Options) -> None:
+        core = _core.Model(
+            graph, options.accuracy, options.threads, options.max_isa, options.pins,
+            list(options.without), options.memory_limit,
+        )  # fmt: skip
         self._core = core
-        self._options = options
+        self.options = options
         graph = core.graph
         values = [graph.value(i) for i in graph.inputs]
         self._inputs = tuple(v[0] for v in values)
@@ -42,6 +106,11 @@ class Model:
         self._output_shapes = {
             name: tuple(graph.value(i)[2]) for name, i in zip(self._outputs, graph.outputs)
         }
+
+    @property
+    def graph(self) -> _core.Graph:
+        """The graph that runs: after the passes."""
+        return self._core.graph
 
     @property
     def input_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -127,17 +196,54 @@ class Model:
         return {
             "inputs": self.input_shapes,
             "outputs": self.output_shapes,
-            "options": dict(self._options),
+            "options": dataclasses.asdict(self.options),
             "rewrites": self._core.rewrites(),
             "steps": self._core.steps(),
             "arena_bytes": self.arena_bytes,
             "weight_bytes": self.weight_bytes,
         }
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the model file: weights and graph after the passes, and the options of `compile`.
+
+        `pyconv.load` makes the model again, on any machine; what ``tune`` found is used on the CPU
+        that it was found on.
+        """
+        from pyconv.formats import model_file
+
+        model_file.save(path, self.graph, {"pyconv.options": self.options.as_json()})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from pyconv.formats import model_file
+
+        return _from_bytes, (model_file.dumps(self.graph, {"pyconv.options": self.options.as_json()}),)
+
+    def _repr_html_(self) -> str:
+        """The steps as a table, for notebooks."""
+        rows = ""
+        for step in self._core.steps():
+            out = step["outputs"][0]
+            cells = [step["name"], step["op"], "x".join(map(str, out["shape"])), f"{step['parameters']:,}",
+                     f"{step['macs']:,}", step["algorithm"], step["kernels"]]  # fmt: skip
+            rows += "<tr>" + "".join(f"<td>{html.escape(str(c))}</td>" for c in cells) + "</tr>"
+        head = "".join(
+            f"<th>{h}</th>"
+            for h in ("step", "operator", "output", "parameters", "MACs", "algorithm", "kernels")
+        )
+        return (
+            f"<p>{html.escape(repr(self))}</p><table><thead><tr>{head}</tr></thead>"
+            f"<tbody>{rows}</tbody></table>"
+        )
+
     def __repr__(self) -> str:
         inputs = ", ".join(f"{n} {s}" for n, s in self._shapes.items())
         outputs = ", ".join(f"{n} {s}" for n, s in self._output_shapes.items())
         return f"Model({inputs} -> {outputs}, arena {self.arena_bytes} bytes)"
+
+
+def _from_bytes(data: bytes) -> Model:
+    graph, metadata = _core.parse_model_bytes(data)
+    return Model(graph, Options.from_json(metadata.get("pyconv.options", "{}"), {}))
 
 
 def _input_shapes(shape: Any) -> dict[str, tuple[int, ...]]:
@@ -155,29 +261,46 @@ def _input_shapes(shape: Any) -> dict[str, tuple[int, ...]]:
     return result
 
 
+class Network(Protocol):
+    """What `load` returns for a file of another format: it builds its graph for given shapes."""
+
+    def graph_for(self, shapes: dict[str, tuple[int, ...]] | None, builder: GraphBuilder) -> GraphBuilder:
+        """Records into `builder`; `shapes` by input name, None for those that the file states."""
+
+
 def compile(
-    net: Module | GraphBuilder,
+    net: Module | Network | GraphBuilder | Model,
     input_shape: Shape | Mapping[str, Shape] | Sequence[Shape] | None = None,
     *,
     threads: int | None = 1,
     accuracy: str = "fast",
     algorithms: Mapping[str, str] | None = None,
+    memory_limit: int | None = None,
+    tune: bool = False,
+    image_input: Any = None,
     without: Sequence[str] = (),
     max_isa: str | None = None,
 ) -> Model:
     """Plans a network for inputs of given shapes: passes, layouts, algorithms, packed weights, memory.
 
     Args:
-        net: a `pyconv.nn.Module`, or a recorded graph (whose shapes are known).
+        net: a `pyconv.nn.Module`, what `pyconv.load` returns, a `Model` to be compiled anew, or a
+            recorded graph; the last two have their shapes already.
         input_shape: ``(N, C, H, W)``; several inputs: a list of shapes, or a dict by name.
         threads: at most so many; None: the CPUs this process may use.
         accuracy: "fast", or "exact" for the same bits on every machine and with any threads.
         algorithms: forces an algorithm by the name of a convolution, ``{"conv3": "im2col"}``.
+        memory_limit: bytes that the arena may take; algorithms with less workspace are chosen to fit.
+        tune: measure the algorithms of every convolution on this machine, for some seconds; what is
+            kept is never slower than the default, as measured.
+        image_input: a recipe of `pyconv.preprocess` (or its name): the model takes uint8 pictures
+            (N, H, W, C), with scaling, mean, std and channel order applied inside.
         without: names of passes to leave out; `pyconv.passes` lists them.
         max_isa: "scalar", "avx2", "avx512" or "neon": nothing beyond.
 
     Raises:
-        ValueError: what the network can't be made for, naming the node.
+        ValueError: what the network can't be made for, naming the node; a memory_limit below the
+            least possible, naming that.
 
     >>> import numpy as np, pyconv
     >>> from pyconv import nn
@@ -185,17 +308,64 @@ def compile(
     >>> model(np.zeros((1, 3, 8, 8), np.float32)).shape
     (1, 4, 6, 6)
     """
-    if isinstance(net, GraphBuilder):
-        builder = net
-    elif isinstance(net, Module):
-        if input_shape is None:
+    options = Options(threads, accuracy, dict(algorithms or {}), memory_limit, tuple(without), max_isa)
+    graph = _graph_of(net, input_shape, image_input)
+    started = time.perf_counter()
+    model = Model(graph, options)
+    _log.info("compiled %r in %.1f ms", model, 1e3 * (time.perf_counter() - started))
+    if not tune:
+        return model
+    from pyconv.tuning import tuned
+
+    return tuned(model, graph)
+
+
+def _graph_of(net: Any, input_shape: Any, image_input: Any) -> _core.Graph:
+    shapes = None if input_shape is None else _input_shapes(input_shape)
+    if isinstance(net, Model | GraphBuilder):
+        graph = net.graph
+        if image_input is not None:
+            raise ValueError("image_input: expected None for a network whose graph is made already")
+        made = {graph.value(i)[0]: tuple(graph.value(i)[2]) for i in graph.inputs}
+        if shapes is not None and list(shapes.values()) != list(made.values()):
+            raise ValueError(f"input_shape: this network has been made for {made}, got {shapes}")
+        return graph
+    builder = GraphBuilder(image_input=image_input)
+    if isinstance(net, Module):
+        if shapes is None:
             raise ValueError("input_shape: expected the shape of the network's input, got None")
-        builder = trace(net, _input_shapes(input_shape))
-    else:
-        raise TypeError(f"net: expected a Module or a GraphBuilder, got {type(net).__name__}")
-    core = _core.Model(builder.graph, accuracy, threads, max_isa, dict(algorithms or {}), list(without))
-    options = {"threads": threads, "accuracy": accuracy, "algorithms": dict(algorithms or {})}
-    return Model(core, {**options, "without": list(without), "max_isa": max_isa})
+        return trace(net, shapes, builder).graph
+    if hasattr(net, "graph_for"):
+        recorded: GraphBuilder = net.graph_for(shapes, builder)
+        return recorded.graph
+    raise TypeError(f"net: expected a Module, a Model or a loaded network, got {type(net).__name__}")
+
+
+def load(path: str | os.PathLike[str], **options: Any) -> Any:
+    """A model file of `Model.save` as a `Model`.
+
+    Args:
+        path: the file.
+        options: those of `compile` that shall differ from what was saved.
+
+    Raises:
+        ValueError: no such file, or a damaged one: the message says where.
+        OSError: the file cannot be read.
+
+    >>> import os, tempfile, pyconv
+    >>> from pyconv import nn
+    >>> path = os.path.join(tempfile.mkdtemp(), "tiny.pyconv")
+    >>> pyconv.compile(nn.Conv2d(3, 4, 3), (1, 3, 8, 8)).save(path)
+    >>> pyconv.load(path).output_shapes
+    {'output': (1, 4, 6, 6)}
+    """
+    name = os.fspath(path)
+    with open(name, "rb") as file:
+        head = file.read(9)
+    if head[8:9] == b"{":
+        graph, metadata = _core.load_model_file(name)
+        return Model(graph, Options.from_json(metadata.get("pyconv.options", "{}"), options))
+    raise ValueError(f"{name}: expected a model file of pyconv")
 
 
 def passes() -> list[tuple[str, str, bool]]:

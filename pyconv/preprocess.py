@@ -102,6 +102,12 @@ class Recipe:
         mean, std = np.array(self.mean), np.array(self.std)
         return self.scale / std, -mean / std
 
+    def table(self) -> Floats:
+        """What each byte becomes in each channel: float32 (C, 256)."""
+        values = np.arange(256) * self.scale
+        mean, std = np.array(self.mean)[:, None], np.array(self.std)[:, None]
+        return np.ascontiguousarray(((values - mean) / std).astype(np.float32))
+
     def __call__(self, picture: Picture) -> Floats:
         """The network's input: float32 (1, C, H, W), or (1, H, W, C) for ``layout="nhwc"``.
 
@@ -141,12 +147,11 @@ class Recipe:
             raise TypeError(f"pictures: expected a numpy array of uint8, got {_kind(pictures)}")
         if pictures.ndim != 4 or pictures.shape[3] != self.channels:
             raise ValueError(f"pictures: expected shape (N, H, W, {self.channels}), got {pictures.shape}")
-        values = np.arange(256)[:, None] * self.scale
-        table = ((values - np.array(self.mean)) / np.array(self.std)).astype(np.float32)
+        table = self.table()
         count, height, width, channels = pictures.shape
         planes = np.empty((count, channels, height, width), np.float32)
         for c in range(channels):
-            planes[:, c] = table[:, c][pictures[..., c]]
+            planes[:, c] = table[c][pictures[..., c]]
         return planes if self.layout == "nchw" else np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
 
     def _resized(self, picture: Picture) -> Bytes:

@@ -6,6 +6,7 @@
 #include "bindings/arguments.h"
 #include "net/evaluate.h"
 #include "net/model.h"
+#include "net/model_file.h"
 
 namespace pyconv {
 
@@ -208,7 +209,7 @@ py::list pass_list() {
 
 std::shared_ptr<Model> make_model(const Graph& graph, py::handle accuracy, py::handle threads,
                                   py::handle max_isa_name, const py::dict& algorithms,
-                                  const std::vector<std::string>& without) {
+                                  const std::vector<std::string>& without, py::handle memory_limit) {
   CompileOptions options;
   options.plan.accuracy = parse_accuracy(accuracy);
   options.plan.threads = parse_threads(threads);
@@ -216,6 +217,11 @@ std::shared_ptr<Model> make_model(const Graph& graph, py::handle accuracy, py::h
   for (const auto& item : algorithms)
     options.algorithms.emplace_back(item.first.cast<std::string>(), item.second.cast<std::string>());
   options.without = without;
+  if (!memory_limit.is_none()) {
+    const std::int64_t limit = parse_int(memory_limit, "memory_limit");
+    if (limit < 0) throw InvalidArgument("memory_limit: expected 0 or more, got " + std::to_string(limit));
+    options.memory_limit = static_cast<std::size_t>(limit);
+  }
   Graph copy = graph;
   const py::gil_scoped_release release;
   return std::make_shared<Model>(std::move(copy), options);
@@ -359,6 +365,7 @@ py::dict step_dict(const Model& model, const LoweredStep& step) {
   dict["algorithm"] = report.algorithm;
   dict["kernels"] = report.kernels;
   dict["threads"] = report.threads;
+  dict["problem"] = report.problem;
   py::list candidates;
   for (const Candidate& c : report.candidates)
     candidates.append(py::make_tuple(c.name, c.accepted, c.reason, c.cost, c.workspace_bytes));
@@ -382,11 +389,34 @@ py::list rewrite_list(const Model& model) {
   return rewrites;
 }
 
+py::tuple model_file_tuple(ModelFile file) {
+  py::dict metadata;
+  for (const auto& [key, value] : file.metadata) metadata[py::str(key)] = value;
+  return py::make_tuple(std::move(file.graph), metadata);
+}
+
+py::tuple load_model_file(const std::string& path) { return model_file_tuple(read_model_file(path)); }
+
+// The bytes object stays alive for as long as the graph's constants.
+py::tuple parse_model_bytes(const py::bytes& bytes) {
+  char* data = nullptr;
+  Py_ssize_t size = 0;
+  if (PyBytes_AsStringAndSize(bytes.ptr(), &data, &size) != 0) throw py::error_already_set();
+  const auto keeper = std::shared_ptr<const void>(data, [object = py::object(bytes)](const void*) mutable {
+    const py::gil_scoped_acquire gil;
+    object = py::object();
+  });
+  return model_file_tuple(parse_model_file("model", reinterpret_cast<const unsigned char*>(data),
+                                           static_cast<std::size_t>(size), keeper));
+}
+
 }  // namespace
 
 void register_net(py::module_& m) {
   m.def("ops", &op_list);
   m.def("passes", &pass_list);
+  m.def("load_model_file", &load_model_file);
+  m.def("parse_model_bytes", &parse_model_bytes);
   py::class_<Graph>(m, "Graph")
       .def(py::init<>())
       .def("add_input",

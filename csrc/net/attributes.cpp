@@ -1,6 +1,7 @@
 #include "net/attributes.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace pyconv {
 
@@ -67,6 +68,13 @@ bool coerce_attribute(AttributeKind kind, Attribute* value) {
   if (static_cast<std::size_t>(kind) == value->index()) return true;
   if (kind == AttributeKind::number && std::holds_alternative<std::int64_t>(*value)) {
     *value = static_cast<double>(std::get<std::int64_t>(*value));
+    return true;
+  }
+  if (kind == AttributeKind::number && std::holds_alternative<std::string>(*value)) {
+    const std::string& text = std::get<std::string>(*value);
+    constexpr double infinite = std::numeric_limits<double>::infinity();
+    if (text != "inf" && text != "-inf") return false;
+    *value = text == "inf" ? infinite : -infinite;
     return true;
   }
   if (kind == AttributeKind::numbers && std::holds_alternative<Integers>(*value)) {

@@ -41,7 +41,7 @@ class Attributes {
   std::vector<std::pair<std::string, Attribute>> entries_;
 };
 
-// `value` as `kind`: an integer will do for a number, integers for numbers. False where it is no such.
+// `value` as `kind`: an integer, "inf" and "-inf" will do for a number, integers for numbers. False where it is no such.
 bool coerce_attribute(AttributeKind kind, Attribute* value);
 
 }  // namespace pyconv

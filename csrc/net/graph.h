@@ -83,6 +83,8 @@ class Graph {
   const std::vector<ValueId>& outputs() const { return outputs_; }
   const std::vector<std::string>& output_names() const { return output_names_; }
 
+  void rename(ValueId id, const std::string& name) { values_[static_cast<std::size_t>(id)].name = name; }
+
   // For passes.
   Node& node(int id) { return nodes_[static_cast<std::size_t>(id)]; }
   // Every use of `from`, as an input or an output of the graph, becomes one of `to`.

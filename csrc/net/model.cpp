@@ -1,5 +1,6 @@
 #include "net/model.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
@@ -22,8 +23,7 @@ Model::Model(Graph graph, const CompileOptions& options)
   const FpEnvScope fp_env;
   graph_.compact();
   rewrites_ = run_passes(&graph_, options.without);
-  lowered_ = lower(graph_, options_.plan, options_.algorithms);
-  arena_bytes_ = plan_memory(&lowered_);
+  plan_within_limit();
   for (const LoweredStep& step : lowered_.steps) {
     first_operand_.push_back(operands_);
     const auto count = [&](const std::vector<int>& tensors) {
@@ -41,6 +41,32 @@ Model::Model(Graph graph, const CompileOptions& options)
   }
   states_.reserve(kKeptStates);
   states_.push_back(make_state());
+}
+
+// The largest limit on the workspace of one step under which the arena fits, found by bisection over the
+// sizes that occur.
+void Model::plan_within_limit() {
+  const auto plan = [&](std::size_t workspace_limit) {
+    options_.plan.workspace_limit = workspace_limit;
+    lowered_ = lower(graph_, options_.plan, options_.algorithms);
+    arena_bytes_ = plan_memory(&lowered_);
+    return arena_bytes_ <= options_.memory_limit;
+  };
+  if (plan(options_.plan.workspace_limit)) return;
+  std::vector<std::size_t> sizes = {0};
+  for (const LoweredStep& step : lowered_.steps) sizes.push_back(step.step->workspace_bytes());
+  std::sort(sizes.begin(), sizes.end());
+  sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
+  if (!plan(0))
+    throw InvalidArgument("memory_limit: expected " + std::to_string(arena_bytes_) +
+                          " bytes or more for this network, got " +
+                          std::to_string(options_.memory_limit));
+  std::size_t fits = 0, fails = sizes.size() - 1;
+  while (fails - fits > 1) {
+    const std::size_t middle = (fits + fails) / 2;
+    (plan(sizes[middle]) ? fits : fails) = middle;
+  }
+  plan(sizes[fits]);
 }
 
 std::unique_ptr<Model::State> Model::make_state() const {

@@ -14,6 +14,8 @@ struct CompileOptions {
   PlanOptions plan;
   Pins algorithms;                   // forced by the name of a conv node
   std::vector<std::string> without;  // passes to leave out
+  // Bytes of the arena; algorithms with less workspace are taken until it fits.
+  std::size_t memory_limit = static_cast<std::size_t>(-1);
 };
 
 class Model {
@@ -51,6 +53,7 @@ class Model {
     const Model& model_;
     std::unique_ptr<State> state_;
   };
+  void plan_within_limit();
   std::unique_ptr<State> make_state() const;
   void bind(State* state, const void* const* inputs, void* const* outputs) const;
 

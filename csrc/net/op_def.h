@@ -73,7 +73,8 @@ struct Candidate {
 struct StepReport {
   std::string algorithm, kernels;
   int threads = 1;
-  std::vector<Candidate> candidates;
+  std::vector<Candidate> candidates{};
+  std::string problem{};  // of a convolution, as its line
 };
 
 // A node made ready to run: weights packed, algorithm chosen. Immutable.

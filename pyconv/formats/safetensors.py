@@ -279,20 +279,36 @@ def save(
     >>> os.path.getsize(path)
     152
     """
-    metadata = metadata or {}
-    if not all(isinstance(text, str) for item in metadata.items() for text in item):
-        raise TypeError("metadata: expected text by name")
-    checked = _checked_tensors(tensors)
-    order = sorted(checked, key=lambda name: -checked[name].itemsize)  # stable
-    head = _header_bytes(checked, order, metadata)
+    pieces = _pieces(tensors, metadata or {})
     path = Path(path)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
-            file.write(head)
-            for name in order:
-                flat: NDArray[np.uint8] = checked[name].reshape(-1).view(np.uint8)
-                file.write(flat.data)
+            for piece in pieces:
+                file.write(piece)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def dumps(tensors: Mapping[str, AnyArray], *, metadata: Mapping[str, str] | None = None) -> bytes:
+    """The bytes of the file that `save` would write.
+
+    >>> import numpy as np
+    >>> from pyconv.formats import safetensors
+    >>> len(safetensors.dumps({"weight": np.ones((2, 3), np.float32)}))
+    152
+    """
+    return b"".join(_pieces(tensors, metadata or {}))
+
+
+def _pieces(tensors: Mapping[str, AnyArray], metadata: Mapping[str, str]) -> list[bytes | memoryview]:
+    if not all(isinstance(text, str) for item in metadata.items() for text in item):
+        raise TypeError("metadata: expected text by name")
+    checked = _checked_tensors(tensors)
+    order = sorted(checked, key=lambda name: -checked[name].itemsize)  # stable
+    pieces: list[bytes | memoryview] = [_header_bytes(checked, order, metadata)]
+    for name in order:
+        flat: NDArray[np.uint8] = checked[name].reshape(-1).view(np.uint8)
+        pieces.append(flat.data)
+    return pieces

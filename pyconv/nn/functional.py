@@ -83,7 +83,8 @@ def batch_norm(
     eps: float = 1e-5,
 ) -> Tensor:  # fmt: skip
     """(x - mean) / sqrt(var + eps) * weight + bias, per channel (axis 1)."""
-    arrays = [None if a is None else x.builder.constant(a) for a in (mean, var, weight, bias)]
+    given = {"running_mean": mean, "running_var": var, "weight": weight, "bias": bias}
+    arrays = [None if a is None else x.builder.constant(a, name) for name, a in given.items()]
     return x.builder.node("batch_norm", [x, *arrays], eps=float(eps))
 
 

@@ -341,13 +341,11 @@ class ModuleList(Module):
 
 
 def trace(
-    module: Module, inputs: Mapping[str, tuple[int, ...]], dtypes: Mapping[str, str] | None = None
+    module: Module, shapes: Mapping[str, tuple[int, ...]], builder: GraphBuilder | None = None
 ) -> GraphBuilder:
     """The graph of ``module.forward`` on inputs of these shapes."""
-    builder = GraphBuilder()
-    tensors = [
-        builder.input(name, shape, (dtypes or {}).get(name, "float32")) for name, shape in inputs.items()
-    ]
+    builder = builder or GraphBuilder()
+    tensors = [builder.input(name, shape) for name, shape in shapes.items()]
     with recording(builder):
         result = module.forward(*tensors)
     outputs = list(result) if isinstance(result, tuple | list) else [result]

@@ -331,3 +331,52 @@ def test_lrn_and_transposed_convolutions():
     )
     got = pyconv.compile(net, x.shape, accuracy="exact")(x)
     np.testing.assert_array_equal(bits(got), bits(pyconv.relu(y)))
+
+
+def test_memory_limit_is_kept_or_the_least_is_named():
+    nn.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(32, 32, 3, padding=1), nn.Conv2d(32, 32, 3, padding=1))
+    x = noise(1, 32, 28, 28)
+    free = pyconv.compile(net, x.shape)
+    assert {s["algorithm"] for s in free.describe()["steps"] if s["op"] == "conv"} == {"winograd_f4"}
+    with pytest.raises(ValueError, match=r"memory_limit: expected \d+ bytes or more") as refused:
+        pyconv.compile(net, x.shape, memory_limit=100)
+    least = int(str(refused.value).split("expected ")[1].split()[0])
+    assert least < free.arena_bytes
+    for limit in (least, (least + free.arena_bytes) // 2, free.arena_bytes):
+        model = pyconv.compile(net, x.shape, memory_limit=limit)
+        assert model.arena_bytes <= limit
+        assert np.abs(model(x) - free(x)).max() < 1e-4
+    with pytest.raises(ValueError, match="memory_limit: expected 0 or more, got -1"):
+        pyconv.compile(net, x.shape, memory_limit=-1)
+
+
+def test_tuning_changes_no_result_and_is_saved_with_the_cpu(tmp_path):
+    from pyconv.model import cpu_id
+
+    net, _ = block()
+    x = noise(1, 3, 32, 32)
+    model = pyconv.compile(net, x.shape, accuracy="exact", tune=True)
+    for y, want in zip(model(x), pyconv.compile(net, x.shape, accuracy="exact")(x)):
+        np.testing.assert_array_equal(bits(y), bits(want))
+    assert model.options.tuned_on in ("", cpu_id())
+    model.save(tmp_path / "tuned.pyconv")
+    assert pyconv.load(tmp_path / "tuned.pyconv").options == model.options
+
+
+def test_pictures_come_in_as_bytes():
+    from pyconv import preprocess
+
+    net = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU())
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 15, 17, 3)).astype(np.uint8)
+    for recipe in (preprocess.recipe("imagenet"), preprocess.Recipe(channel_order="BGR", crop=None)):
+        expected = pyconv.compile(net, (2, 3, 15, 17), accuracy="exact")(
+            recipe.normalized(pictures[..., ::-1] if recipe.channel_order == "BGR" else pictures)
+        )
+        model = pyconv.compile(net, (2, 3, 15, 17), accuracy="exact", image_input=recipe)
+        assert model.input_shapes == {"input": (2, 15, 17, 3)}
+        np.testing.assert_array_equal(bits(model(pictures)), bits(expected))
+    with pytest.raises(TypeError, match="input: expected uint8, got float32"):
+        model(pictures.astype(np.float32))
+    with pytest.raises(ValueError, match="image_input: expected a recipe of 3 channels"):
+        pyconv.compile(net, (2, 3, 15, 17), image_input="mnist")

@@ -68,7 +68,7 @@ class ConvStep final : public Step {
   std::size_t packed_bytes() const override { return plan_.packed_bytes(); }
 
   StepReport report() const override {
-    StepReport report{plan_.algorithm(), plan_.kernels(), plan_.threads(), {}};
+    StepReport report{plan_.algorithm(), plan_.kernels(), plan_.threads(), {}, plan_.problem().str()};
     for (const Conv2dAlgorithm& algorithm : conv2d_algorithms()) {
       Verdict v = consider_conv2d(algorithm, plan_.problem(), plan_.request());
       report.candidates.push_back(
@@ -81,6 +81,30 @@ class ConvStep final : public Step {
   Conv2dPlan plan_;
   std::size_t inputs_ = 0;
 };
+
+// The cheapest algorithm whose workspace stays within the limit, else the one with the least.
+std::string within_limit(const Conv2dProblem& problem, const Conv2dRequest& request,
+                         std::size_t limit) {
+  const Conv2dChoice first = choose_conv2d(problem, request, "auto");
+  if (first.verdict.workspace_bytes <= limit) return first.algorithm->name;
+  const char *cheapest = nullptr, *least = first.algorithm->name;
+  double cost = 0;
+  std::size_t least_bytes = first.verdict.workspace_bytes;
+  for (const Conv2dAlgorithm& algorithm : conv2d_algorithms()) {
+    if (algorithm.only_when_forced) continue;
+    const Verdict verdict = consider_conv2d(algorithm, problem, request);
+    if (!verdict.accepted) continue;
+    if (verdict.workspace_bytes < least_bytes) {
+      least = algorithm.name;
+      least_bytes = verdict.workspace_bytes;
+    }
+    if (verdict.workspace_bytes <= limit && (!cheapest || verdict.cost < cost)) {
+      cheapest = algorithm.name;
+      cost = verdict.cost;
+    }
+  }
+  return cheapest ? cheapest : least;
+}
 
 std::unique_ptr<Step> plan(const StepArgs& args) {
   Conv2dRequest request;
@@ -95,8 +119,12 @@ std::unique_ptr<Step> plan(const StepArgs& args) {
   request.residual = args.has(3);
   if (args.has(3)) request.residual_pixel = args.in[3].pixel;
   try {
-    auto step = std::make_unique<ConvStep>(conv_problem(args), request, args.algorithm,
-                                           *args.constant(1), args.constant(2));
+    const Conv2dProblem problem = conv_problem(args);
+    const std::string algorithm =
+        args.algorithm == "auto" ? within_limit(problem, request, args.options.workspace_limit)
+                                 : args.algorithm;
+    auto step = std::make_unique<ConvStep>(problem, request, algorithm, *args.constant(1),
+                                           args.constant(2));
     step->set_inputs(args.inputs());
     return step;
   } catch (const InvalidArgument& error) {

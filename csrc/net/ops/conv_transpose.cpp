@@ -57,7 +57,7 @@ class ConvTransposeStep final : public Step {
   }
   std::size_t workspace_bytes() const override { return plan_.workspace_bytes(); }
   std::size_t packed_bytes() const override { return plan_.packed_bytes(); }
-  StepReport report() const override { return {"phases", plan_.kernels(), plan_.threads(), {}}; }
+  StepReport report() const override { return {"phases", plan_.kernels(), plan_.threads()}; }
 
  private:
   ConvTranspose2dPlan plan_;

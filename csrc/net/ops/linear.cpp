@@ -38,7 +38,7 @@ class LinearStep final : public Step {
     plan_.run(static_cast<const float*>(tensors[0]), rows_, static_cast<float*>(tensors[output_]));
   }
   std::size_t packed_bytes() const override { return plan_.packed_bytes(); }
-  StepReport report() const override { return {"gemm", plan_.kernels(), threads_, {}}; }
+  StepReport report() const override { return {"gemm", plan_.kernels(), threads_}; }
 
  private:
   LinearPlan plan_;

@@ -56,7 +56,7 @@ class PoolStep final : public Step {
     plan_.run(static_cast<const float*>(tensors[0]), static_cast<float*>(tensors[1]), workspace);
   }
   std::size_t workspace_bytes() const override { return plan_.workspace_bytes(); }
-  StepReport report() const override { return {"window", plan_.kernel(), plan_.threads(), {}}; }
+  StepReport report() const override { return {"window", plan_.kernel(), plan_.threads()}; }
 
  private:
   Pool2dPlan plan_;
@@ -86,7 +86,7 @@ class GlobalPoolStep final : public Step {
     global_pool(kind_, sizes_.images, sizes_.channels, sizes_.pixels, request_,
                 static_cast<const float*>(tensors[0]), static_cast<float*>(tensors[1]));
   }
-  StepReport report() const override { return {"global", "", request_.threads, {}}; }
+  StepReport report() const override { return {"global", "", request_.threads}; }
 
  private:
   PoolKind kind_;

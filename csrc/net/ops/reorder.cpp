@@ -18,7 +18,7 @@ class ConvertStep final : public Step {
     convert_layout(static_cast<const float*>(tensors[0]), static_cast<float*>(tensors[1]), to_,
                    sizes_.images, sizes_.channels, sizes_.pixels, pixel_, cap_, threads_);
   }
-  StepReport report() const override { return {"transpose", "", threads_, {}}; }
+  StepReport report() const override { return {"transpose", "", threads_}; }
 
  private:
   ImageSizes sizes_;
@@ -50,7 +50,7 @@ class CopyStep final : public Step {
     for (std::int64_t i = 0; i < rows_; ++i, src += src_, dst += dst_)
       if (run_) std::memcpy(dst, src, run_);
   }
-  StepReport report() const override { return {"copy", "", 1, {}}; }
+  StepReport report() const override { return {"copy", "", 1}; }
 
  private:
   std::int64_t rows_ = 1;
