@@ -2,7 +2,7 @@
 // activation after it where a pass put one.
 #include "ops/eltwise.h"
 
-#include "net/ops/common.h"
+#include "net/ops/tensor_binary.h"
 #include "ops/activation.h"
 
 namespace pyconv {
@@ -55,16 +55,11 @@ bool in_memory_order(const Shape& full, const Shape& operand, Layout layout) {
          (operand[operand.rank - 1] == 1 && operand[operand.rank - 2] == 1);
 }
 
+template <BinaryOp op>
 std::vector<TensorType> infer_binary(const NodeArgs& args) {
-  args.need_f32(0, "a");
-  args.need_f32(1, "b");
-  activation_attribute(args);
-  try {
-    return {{DType::f32, broadcast_shape(args.shape(0), args.shape(1))}};
-  } catch (const InvalidArgument&) {
-    args.refuse("expected shapes that broadcast together, got " + args.shape(0).text() + " and " +
-                args.shape(1).text());
-  }
+  if (args.input(0).dtype != DType::f32 && activation_attribute(args).kind != ActivationKind::none)
+    args.refuse(std::string("activation: expected none after ") + dtype_name(args.input(0).dtype));
+  return infer_broadcast_pair(args, op);
 }
 
 class BinaryStep final : public Step {
@@ -104,16 +99,37 @@ class BinaryStep final : public Step {
   bool dense_;
 };
 
-template <EltwiseOp op>
+// Any types and shapes, then the activation.
+std::unique_ptr<Step> plan_general(const StepArgs& args, BinaryOp op) {
+  const Activation activation = activation_attribute(args);
+  std::unique_ptr<Step> pair = plan_broadcast_pair(args, op);
+  if (activation.kind == ActivationKind::none) return pair;
+  EltwiseProblem problem;
+  problem.op = activation_op(activation.kind);
+  problem.cap = args.options.max_isa;
+  problem.threads = args.options.threads;
+  const std::int64_t n = args.output().shape.elements();
+  return function_step([shared = std::shared_ptr<Step>(std::move(pair)), problem, n,
+                        alpha = activation.alpha](void* const* tensors, void* workspace) {
+    shared->run(tensors, workspace);
+    EltwiseProblem call = problem;
+    call.dst = static_cast<float*>(tensors[2]);
+    call.src = call.dst;
+    eltwise_uniform(call, n, &alpha);
+  });
+}
+
+template <EltwiseOp op, BinaryOp general>
 std::unique_ptr<Step> plan_binary(const StepArgs& args) {
   const Shape& out = args.output().shape;
   for (const int full : {0, 1}) {
+    if (args.output().dtype != DType::f32) break;
     if (args.shape(static_cast<std::size_t>(full)) != out) continue;
     if (!in_memory_order(out, args.shape(static_cast<std::size_t>(1 - full)), args.out[0].layout))
       continue;
     return std::make_unique<BinaryStep>(args, op, full);
   }
-  args.refuse("no kernel for shapes " + args.shape(0).text() + " and " + args.shape(1).text());
+  return plan_general(args, general);
 }
 
 template <EltwiseOp op>
@@ -134,13 +150,14 @@ OpDef unary(const char* name, std::unique_ptr<Step> (*plan_op)(const StepArgs&),
   return op;
 }
 
-OpDef binary(const char* name, std::unique_ptr<Step> (*plan_op)(const StepArgs&)) {
+template <EltwiseOp eltwise, BinaryOp general>
+OpDef binary() {
   OpDef op{};
-  op.name = name;
+  op.name = binary_name(general);
   op.least_inputs = op.most_inputs = 2;
   op.attributes = {{"activation", AttributeKind::text}, {"alpha", AttributeKind::number}};
-  op.infer = infer_binary;
-  op.plan = plan_op;
+  op.infer = infer_binary<general>;
+  op.plan = plan_binary<eltwise, general>;
   op.layout = LayoutRule::follow;
   op.images = 0b11;
   op.in_place = true;
@@ -166,7 +183,7 @@ PYCONV_UNARY(gelu_tanh)
 PYCONV_UNARY(exp)
 #undef PYCONV_UNARY
 #undef PYCONV_UNARY_ALPHA
-const OpDef op_add = binary("add", plan_binary<EltwiseOp::add>);
-const OpDef op_mul = binary("mul", plan_binary<EltwiseOp::mul>);
+const OpDef op_add = binary<EltwiseOp::add, BinaryOp::add>();
+const OpDef op_mul = binary<EltwiseOp::mul, BinaryOp::mul>();
 
 }  // namespace pyconv

@@ -139,13 +139,13 @@ EltwiseOp eltwise_op(BinaryOp op) {
 }
 
 // Kernels of the eltwise family on dense blocks of a and dst, with b dense or one number.
-void floats(BinaryOp op, const TensorView& a, const TensorView& b, const TensorView& dst, Isa cap,
+void floats(EltwiseOp op, const TensorView& a, const TensorView& b, const TensorView& dst, Isa cap,
             int threads) {
   const LoopNest<3> nest = loop_nest<3>({&a, &b, &dst});
-  const EltwiseFns& fns = eltwise_fns(eltwise_op(op), cap);
+  const EltwiseFns& fns = eltwise_fns(op, cap);
   const std::int64_t sa = nest.step[0], sb = nest.step[1], sd = nest.step[2];
   const bool dense = sa == 1 && (sb == 0 || sb == 1) && sd == 1;
-  const double cycles = op == BinaryOp::pow ? 4.0 : 0.5;
+  const double cycles = op == EltwiseOp::pow ? 4.0 : 0.5;
   for_rows(nest, threads, cycles, [&](const std::int64_t* at, std::int64_t n) {
     float stage_a[kStage], stage_b[kStage], stage_dst[kStage];
     const std::int64_t block = dense ? n : kStage;
@@ -193,8 +193,14 @@ void binary(BinaryOp op, const TensorView& a, const TensorView& b, const TensorV
       if constexpr (!std::is_same_v<decltype(type), float>)
         integers<decltype(type)>(op, wide_a, wide_b, dst, threads);
     });
-  if (op != BinaryOp::fmod) return floats(op, wide_a, wide_b, dst, cap, threads);
+  if (op != BinaryOp::fmod) return floats(eltwise_op(op), wide_a, wide_b, dst, cap, threads);
   run<float, float>(wide_a, wide_b, dst, threads, [](float x, float y) { return std::fmod(x, y); });
+}
+
+void eltwise_pair(EltwiseOp op, const TensorView& a, const TensorView& b, const TensorView& dst,
+                  Isa cap, int threads) {
+  const FpEnvScope fp_env;
+  floats(op, broadcast_view(a, dst.shape), broadcast_view(b, dst.shape), dst, cap, threads);
 }
 
 }  // namespace pyconv

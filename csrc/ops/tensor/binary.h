@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/cpu.h"
+#include "kernels/eltwise/eltwise.h"
 #include "ops/tensor/tensor_view.h"
 
 namespace pyconv {
@@ -30,5 +31,9 @@ DType binary_dtype(BinaryOp op, DType dtype);
 // a and b have one dtype and shapes that broadcast to dst's; dst, of binary_dtype, overlaps neither.
 void binary(BinaryOp op, const TensorView& a, const TensorView& b, const TensorView& dst, Isa cap,
             int threads);
+
+// An eltwise row of one parameter on f32: a is its x, b its p; broadcast as above.
+void eltwise_pair(EltwiseOp op, const TensorView& a, const TensorView& b, const TensorView& dst,
+                  Isa cap, int threads);
 
 }  // namespace pyconv

@@ -30,8 +30,7 @@ std::int64_t source_of(std::int64_t i, std::int64_t size, EdgeMode mode) {
 
 }  // namespace
 
-std::vector<std::int64_t> pad_table(std::int64_t size, std::int64_t before, std::int64_t after,
-                                    EdgeMode mode) {
+std::int64_t padded_size(std::int64_t size, std::int64_t before, std::int64_t after, EdgeMode mode) {
   constexpr std::int64_t kMost = std::int64_t{1} << 40;
   if (before > kMost || after > kMost || before < -kMost || after < -kMost)
     throw InvalidArgument("pads: expected sizes of at most 2^40, got " +
@@ -42,11 +41,20 @@ std::vector<std::int64_t> pad_table(std::int64_t size, std::int64_t before, std:
     throw InvalidArgument("pads: expected to take away at most " + std::to_string(size) +
                           " elements, got " + std::to_string(before) + " and " +
                           std::to_string(after));
-  const std::int64_t lead = std::max<std::int64_t>(0, before);
-  const std::int64_t out = lead + left + std::max<std::int64_t>(0, after);
+  const std::int64_t out =
+      left + std::max<std::int64_t>(0, before) + std::max<std::int64_t>(0, after);
   need_extent("pads", out, 0);
   if (left == 0 && out > 0 && mode != EdgeMode::constant)
     throw InvalidArgument("pads: expected none for an empty axis in this mode");
+  return out;
+}
+
+std::vector<std::int64_t> pad_table(std::int64_t size, std::int64_t before, std::int64_t after,
+                                    EdgeMode mode) {
+  const std::int64_t out = padded_size(size, before, after, mode);
+  const std::int64_t crop = std::max<std::int64_t>(0, -before);
+  const std::int64_t left = size - crop - std::max<std::int64_t>(0, -after);
+  const std::int64_t lead = std::max<std::int64_t>(0, before);
   std::vector<std::int64_t> table(static_cast<std::size_t>(out));
   for (std::int64_t i = 0; i < out; ++i) {
     const std::int64_t from = source_of(i - lead, left, mode);

@@ -13,8 +13,10 @@ constexpr std::int64_t kOutside = -1;
 
 enum class EdgeMode : std::uint8_t { constant, reflect, edge, wrap };
 
-// For a padded axis: `before` and `after` elements more, or fewer where they are negative, which
+// The size of an axis with `before` and `after` elements more, or fewer where they are negative, which
 // crops first. Throws InvalidArgument where nothing would be left to read, or a crop is too large.
+std::int64_t padded_size(std::int64_t size, std::int64_t before, std::int64_t after, EdgeMode mode);
+// Where each of them comes from.
 std::vector<std::int64_t> pad_table(std::int64_t size, std::int64_t before, std::int64_t after,
                                     EdgeMode mode);
 

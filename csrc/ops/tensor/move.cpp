@@ -36,7 +36,7 @@ void copy_turned(const LoopNest<2>& nest, int axis, const float* src, float* dst
     ++outer.rank;
   }
   if (nest.step[0] == cols && dst_stride == nest.n && outer.rows == 1)
-    return transpose(kernel, src, dst, 1, nest.n, cols, threads);
+    return transpose(kernel, src, dst, 1, nest.n, cols, {cols, nest.n}, threads);
   constexpr std::int64_t kRows = 256, kCols = 64;
   const std::int64_t row_blocks = (nest.n + kRows - 1) / kRows;
   const std::int64_t col_blocks = (cols + kCols - 1) / kCols, blocks = row_blocks * col_blocks;

@@ -42,7 +42,6 @@ void integer_map(EltwiseOp op, std::int64_t lo, std::int64_t hi, const TensorVie
     case EltwiseOp::abs: return with([](T x) { return x < 0 ? negated(x) : x; });
     case EltwiseOp::neg: return with(negated<T>);
     case EltwiseOp::sign: return with([](T x) { return static_cast<T>((x > 0) - (x < 0)); });
-    case EltwiseOp::relu: return with([](T x) { return x < 0 ? T{0} : x; });
     case EltwiseOp::clip:
       return with([lo, hi](T x) {
         const std::int64_t low = x < lo ? lo : x;
@@ -82,7 +81,6 @@ void need_integer_unary(EltwiseOp op, DType dtype) {
     case EltwiseOp::abs:
     case EltwiseOp::neg:
     case EltwiseOp::sign:
-    case EltwiseOp::relu:
     case EltwiseOp::clip:
     case EltwiseOp::floor:
     case EltwiseOp::ceil:

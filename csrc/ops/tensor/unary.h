@@ -1,5 +1,5 @@
 // Functions of one operand, element by element. Floats: kernels/eltwise/eltwise.h says what each
-// computes, parameters among them. Integers: abs, neg (both wrap around), sign, relu and clip;
+// computes, parameters among them. Integers: abs, neg (both wrap around), sign and clip;
 // floor, ceil and round leave them as they are.
 #pragma once
 #include "base/cpu.h"
