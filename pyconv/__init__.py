@@ -56,6 +56,7 @@ _LAZY = {
     "load": "pyconv.model",
     "nn": "pyconv.nn",
     "passes": "pyconv.model",
+    "preprocess": "pyconv.preprocess",
     "zoo": "pyconv.zoo",
 }
 

@@ -1,0 +1,92 @@
+"""Networks by name, each with the input it was published for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pyconv.nn import Module
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network of the zoo.
+
+    ``input_shape`` is (N, C, H, W) as published, ``recipe`` the name of its `pyconv.preprocess` recipe,
+    ``source`` the paper.
+    """
+
+    name: str
+    make: Callable[..., Module]
+    input_shape: tuple[int, int, int, int]
+    recipe: str
+    source: str
+
+
+Make = TypeVar("Make", bound=Callable[..., Module])
+_entries: dict[str, Entry] = {}
+
+
+def register(
+    source: str, *, size: int | tuple[int, int] = 224, channels: int = 3, recipe: str = "imagenet"
+) -> Callable[[Make], Make]:
+    """Lists the function that it decorates under its name."""
+    height, width = (size, size) if isinstance(size, int) else size
+
+    def enter(make: Make) -> Make:
+        name = make.__name__
+        _entries[name] = Entry(name, make, (1, channels, height, width), recipe, source)
+        return make
+
+    return enter
+
+
+def names() -> list[str]:
+    """The networks that `create` knows, by family.
+
+    >>> import pyconv
+    >>> pyconv.zoo.names()[:3]
+    ['lenet5', 'alexnet', 'alexnet_grouped']
+    """
+    return list(_entries)
+
+
+def entry(name: str) -> Entry:
+    """What is known of a network before it is made.
+
+    Raises ValueError where there is none of this name.
+
+    >>> import pyconv
+    >>> pyconv.zoo.entry("inception_v3").input_shape
+    (1, 3, 299, 299)
+    """
+    if name not in _entries:
+        raise ValueError(f"name: expected one of {', '.join(_entries)}, got {name!r}")
+    return _entries[name]
+
+
+def create(name: str, *, weights: str | os.PathLike[str] | None = None, **options: Any) -> Module:
+    """A network by name.
+
+    Args:
+        name: one of `names`.
+        weights: a torch checkpoint, a safetensors or an npz file with torch's names; None: random ones.
+        **options: what the network's own function takes, as ``num_classes=10``.
+
+    Raises:
+        ValueError: no such name; weights that are not this network's.
+        TypeError: an option that the network does not have.
+        OSError: the file of weights cannot be read.
+
+    >>> import pyconv
+    >>> pyconv.zoo.create("resnet18", num_classes=10).fc
+    Linear(512, 10)
+    """
+    net = entry(name).make(**options)
+    if weights is not None:
+        from pyconv.formats import load_weights
+
+        net.load_state_dict(load_weights(weights, dtype="float32", strip_prefix="module."))
+    return net
