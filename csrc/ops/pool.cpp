@@ -157,7 +157,8 @@ void Pool2dPlan::run_nhwc(const float* src, std::int64_t src_pixel, float* dst,
                           std::int64_t dst_pixel) const {
   const Pool2dProblem& p = problem_;
   const std::int64_t row_floats = std::max<std::int64_t>(1, p.sh * p.iw * p.c);
-  const std::int64_t rows = std::min(oh_, std::max<std::int64_t>(1, kChunkFloats / row_floats));
+  const std::int64_t rows =
+      threads_ == 1 ? oh_ : std::min(oh_, std::max<std::int64_t>(1, kChunkFloats / row_floats));
   const std::int64_t chunks = (oh_ + rows - 1) / rows;
   parallel_for(p.mb * chunks, threads_, [&](std::int64_t index, int) {
     const std::int64_t n = index / chunks;

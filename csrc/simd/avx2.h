@@ -76,6 +76,7 @@ PYCONV_INLINE vm unord(vf a, vf b) { return bits(_mm256_cmp_ps(a, b, _CMP_UNORD_
 PYCONV_INLINE vm mask_and(vm a, vm b) { return and_(a, b); }
 PYCONV_INLINE vm mask_or(vm a, vm b) { return or_(a, b); }
 PYCONV_INLINE vm mask_not(vm a) { return xor_(a, iset1(-1)); }
+PYCONV_INLINE bool any(vm m) { return _mm256_movemask_epi8(m) != 0; }
 PYCONV_INLINE vf select(vm m, vf a, vf b) { return _mm256_blendv_ps(b, a, from_bits(m)); }
 PYCONV_INLINE vf round_even(vf v) {
   return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

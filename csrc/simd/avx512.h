@@ -72,6 +72,7 @@ PYCONV_INLINE vm unord(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_
 PYCONV_INLINE vm mask_and(vm a, vm b) { return static_cast<vm>(a & b); }
 PYCONV_INLINE vm mask_or(vm a, vm b) { return static_cast<vm>(a | b); }
 PYCONV_INLINE vm mask_not(vm a) { return static_cast<vm>(~a); }
+PYCONV_INLINE bool any(vm m) { return m != 0; }
 PYCONV_INLINE vf select(vm m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
 PYCONV_INLINE vf round_even(vf v) {
   return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

@@ -52,6 +52,7 @@ PYCONV_INLINE vm mask_and(vm a, vm b) { return vandq_u32(a, b); }
 PYCONV_INLINE vm mask_or(vm a, vm b) { return vorrq_u32(a, b); }
 PYCONV_INLINE vm mask_not(vm a) { return vmvnq_u32(a); }
 PYCONV_INLINE vm unord(vf a, vf b) { return mask_not(mask_and(eq(a, a), eq(b, b))); }
+PYCONV_INLINE bool any(vm m) { return vmaxvq_u32(m) != 0; }
 PYCONV_INLINE vf select(vm m, vf a, vf b) { return vbslq_f32(m, a, b); }
 PYCONV_INLINE vf max(vf a, vf b) { return select(gt(a, b), a, b); }
 PYCONV_INLINE vf min(vf a, vf b) { return select(lt(a, b), a, b); }

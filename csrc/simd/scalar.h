@@ -138,6 +138,7 @@ PYCONV_COMPARE(unord, a.f[i] != a.f[i] || b.f[i] != b.f[i])
 PYCONV_INLINE vm mask_and(vm a, vm b) { return a & b; }
 PYCONV_INLINE vm mask_or(vm a, vm b) { return a | b; }
 PYCONV_INLINE vm mask_not(vm a) { return ~a & 15u; }
+PYCONV_INLINE bool any(vm m) { return m != 0; }
 PYCONV_INLINE vf select(vm m, vf a, vf b) {
   PYCONV_EACH if (!(m >> i & 1u)) a.f[i] = b.f[i];
   return a;

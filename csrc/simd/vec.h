@@ -19,7 +19,7 @@
 //   min(a, b)                a < b ? a : b   likewise
 //   abs neg                  sign bit only
 //   lt le gt ge eq unord     vm; ordered comparisons are false on NaN; unord: either is NaN
-//   mask_and mask_or mask_not, select(m, a, b) = m ? a : b per lane
+//   mask_and mask_or mask_not, select(m, a, b) = m ? a : b per lane, any(m)
 //   bits(v) from_bits(i)     reinterpretation; and_ or_ xor_ on vi
 //   iset1(k) iadd isub ishl<k> ishr<k> (logical) isar<k>
 //   round_even(v)            to integral value, ties to even

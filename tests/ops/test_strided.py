@@ -7,6 +7,7 @@ residual and the activation are applied apart.
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -217,3 +218,13 @@ def test_pools(kind, kernel, stride, padding):
             got, between = take_back(dst, want.shape, pair[1], strides[1])
             assert (between == UNTOUCHED).all(), options
             assert_same_bits(np.ascontiguousarray(got), want, f"{kind} {shape} {options}")
+
+
+def test_a_plan_does_not_inherit_the_choice_of_a_one_shot_call():
+    """One-shot calls count what packing costs; a plan of the same sizes does not."""
+    x, weight = np.zeros((1, 128, 14, 14), np.float32), np.zeros((128, 128, 3, 3), np.float32)
+    with ThreadPoolExecutor(1) as fresh:  # choices are remembered per thread
+        pyconv.conv2d(x, weight, padding=1, threads=1)
+        p = pyconv.problem_from_shapes(x.shape, weight.shape, padding=1)
+        here = pyconv.Conv2dPlan(p, weight, threads=1, layout="nchw").algorithm
+        assert here == fresh.submit(pyconv.Conv2dPlan, p, weight, threads=1, layout="nchw").result().algorithm

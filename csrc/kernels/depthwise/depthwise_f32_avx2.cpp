@@ -10,6 +10,7 @@
 PYCONV_BEGIN_TARGET_AVX2
 #include "simd/avx2.h"
 #include "simd/opaque.inl.h"
+#include "simd/column_steps.inl.h"
 #include "kernels/strip/strip_body.inl.h"
 #include "kernels/depthwise/depthwise_body.inl.h"
 

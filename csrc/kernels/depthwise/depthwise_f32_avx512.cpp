@@ -13,6 +13,7 @@
 PYCONV_BEGIN_TARGET_AVX512
 #include "simd/avx512.h"
 #include "simd/opaque.inl.h"
+#include "simd/column_steps.inl.h"
 #include "kernels/strip/strip_body.inl.h"
 #include "kernels/depthwise/depthwise_body.inl.h"
 #include "kernels/depthwise/depthwise3x3_body.inl.h"

@@ -12,6 +12,7 @@
 PYCONV_BEGIN_TARGET_AVX512
 #include "simd/avx512.h"
 #include "simd/opaque.inl.h"
+#include "simd/column_steps.inl.h"
 #include "kernels/strip/strip_body.inl.h"
 #include "kernels/grouped/grouped_body.inl.h"
 

@@ -9,6 +9,7 @@
 PYCONV_BEGIN_TARGET_SCALAR
 #include "simd/scalar.h"
 #include "simd/opaque.inl.h"
+#include "simd/column_steps.inl.h"
 #include "kernels/strip/strip_body.inl.h"
 #include "kernels/grouped/grouped_body.inl.h"
 

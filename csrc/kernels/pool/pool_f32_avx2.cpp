@@ -8,6 +8,8 @@
 #if PYCONV_X86
 PYCONV_BEGIN_TARGET_AVX2
 #include "simd/avx2.h"
+#include "simd/opaque.inl.h"
+#include "simd/column_steps.inl.h"
 #include "simd/tree_sum.inl.h"
 
 namespace pyconv {
@@ -30,6 +32,8 @@ PYCONV_INLINE vm above(vi a, vi b) { return _mm256_cmpgt_epi32(a, b); }
 }  // namespace avx2
 }  // namespace pyconv
 #include "kernels/pool/pool_fold.inl.h"
+#include "kernels/pool/pool_taps.inl.h"
+#include "kernels/pool/pool_max3x3.inl.h"
 #include "kernels/pool/pool_nhwc.inl.h"
 #include "kernels/pool/pool_nchw.inl.h"
 #include "kernels/pool/pool_global.inl.h"

@@ -8,6 +8,8 @@
 #if PYCONV_ARM64
 PYCONV_BEGIN_TARGET_NEON
 #include "simd/neon.h"
+#include "simd/opaque.inl.h"
+#include "simd/column_steps.inl.h"
 #include "simd/tree_sum.inl.h"
 
 namespace pyconv {
@@ -26,6 +28,8 @@ PYCONV_INLINE vm above(vi a, vi b) { return vcgtq_s32(a, b); }
 }  // namespace neon
 }  // namespace pyconv
 #include "kernels/pool/pool_fold.inl.h"
+#include "kernels/pool/pool_taps.inl.h"
+#include "kernels/pool/pool_max3x3.inl.h"
 #include "kernels/pool/pool_nhwc.inl.h"
 #include "kernels/pool/pool_nchw.inl.h"
 #include "kernels/pool/pool_global.inl.h"

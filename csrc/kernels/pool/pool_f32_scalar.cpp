@@ -8,6 +8,8 @@
 
 PYCONV_BEGIN_TARGET_SCALAR
 #include "simd/scalar.h"
+#include "simd/opaque.inl.h"
+#include "simd/column_steps.inl.h"
 #include "simd/tree_sum.inl.h"
 
 namespace pyconv {
@@ -33,6 +35,8 @@ PYCONV_INLINE vm above(vi a, vi b) {
 }  // namespace scalar
 }  // namespace pyconv
 #include "kernels/pool/pool_fold.inl.h"
+#include "kernels/pool/pool_taps.inl.h"
+#include "kernels/pool/pool_max3x3.inl.h"
 #include "kernels/pool/pool_nhwc.inl.h"
 #include "kernels/pool/pool_nchw.inl.h"
 #include "kernels/pool/pool_global.inl.h"
