@@ -35,6 +35,9 @@ from pyconv.zoo.efficientnet import (
     efficientnet_b7,
 )
 from pyconv.zoo.squeezenet import squeezenet1_1
+from pyconv.zoo.shufflenet import shufflenet_v2
+from pyconv.zoo.fcn import fcn8s, fcn16s, fcn32s
+from pyconv.zoo.unet import unet
 
 __all__ = [
     "Entry",
@@ -51,6 +54,9 @@ __all__ = [
     "efficientnet_b6",
     "efficientnet_b7",
     "entry",
+    "fcn16s",
+    "fcn32s",
+    "fcn8s",
     "googlenet",
     "inception_v3",
     "lenet5",
@@ -68,7 +74,9 @@ __all__ = [
     "resnet56",
     "sample_digits",
     "se_resnet50",
+    "shufflenet_v2",
     "squeezenet1_1",
+    "unet",
     "vgg16",
     "vgg19",
     "zfnet",

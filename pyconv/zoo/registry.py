@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pyconv.nn import Module
+from pyconv.preprocess import Recipe, recipe
 
 
 @dataclass(frozen=True)
 class Entry:
     """A network of the zoo.
 
-    ``input_shape`` is (N, C, H, W) as published, ``recipe`` the name of its `pyconv.preprocess` recipe,
-    ``source`` the paper.
+    ``input_shape`` is (N, C, H, W) as published, ``recipe`` the name of its `pyconv.preprocess` recipe
+    (None: pictures are no photographs, or of any size), ``source`` the paper.
     """
 
     name: str
     make: Callable[..., Module]
     input_shape: tuple[int, int, int, int]
-    recipe: str
+    recipe: str | None
     source: str
+
+    def preprocess(self) -> Recipe | None:
+        """The recipe at this network's size: for photographs, 7/8 of the shorter side is kept.
+
+        >>> import pyconv
+        >>> recipe = pyconv.zoo.entry("inception_v3").preprocess()
+        >>> recipe.resize_shorter, recipe.crop
+        (342, 299)
+        """
+        if self.recipe is None:
+            return None
+        known, size = recipe(self.recipe), self.input_shape[2]
+        if known.crop in (None, size) or known.crop == known.resize_shorter:
+            return known
+        return replace(known, crop=size, resize_shorter=round(size * 8 / 7))
 
 
 Make = TypeVar("Make", bound=Callable[..., Module])
@@ -30,7 +46,7 @@ _entries: dict[str, Entry] = {}
 
 
 def register(
-    source: str, *, size: int | tuple[int, int] = 224, channels: int = 3, recipe: str = "imagenet"
+    source: str, *, size: int | tuple[int, int] = 224, channels: int = 3, recipe: str | None = "imagenet"
 ) -> Callable[[Make], Make]:
     """Lists the function that it decorates under its name."""
     height, width = (size, size) if isinstance(size, int) else size

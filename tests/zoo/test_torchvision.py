@@ -27,6 +27,8 @@ PAIRS = [
     ("efficientnet_b0", {}, "efficientnet_b0", {}, 96),
     ("efficientnet_b5", {}, "efficientnet_b5", {}, 96),
     ("squeezenet1_1", {}, "squeezenet1_1", {}, 96),
+    ("shufflenet_v2_x1_0", {}, "shufflenet_v2", {}, 96),
+    ("shufflenet_v2_x0_5", {}, "shufflenet_v2", {"width": 0.5}, 96),
 ]
 
 
