@@ -212,6 +212,13 @@ class Report:
         self.notes.append(text)
         self._print(text)
 
+    def show(self) -> None:
+        """Prints all rows now, of a report that was quiet while they came."""
+        self.quiet = False
+        self.start()
+        for row in self.rows:
+            self._print("  ".join(_cell(row.get(name), w, form) for name, w, form in self.columns))
+
     def finish(self) -> None:
         if not self.verdicts:
             return

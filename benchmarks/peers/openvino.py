@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import openvino as ov
@@ -30,6 +31,13 @@ def runners(p: Problem, src: Array, weights: Array, bias: Array) -> Iterator[Run
     for how in ("NCHW", "NHWC"):
         compiled = core.compile_model(_model(p, weights, bias, how == "NHWC"), "CPU", _OPTIONS)
         yield _runner(how, compiled, src)
+
+
+def network_runners(folder: Path, src: Array, threads: int) -> Iterator[Runner]:
+    """The network of `network.onnx` with the latency hint, in fp32, as one stream."""
+    core = ov.Core()
+    model = core.read_model(str(folder / "network.onnx"))
+    yield _runner("NCHW", core.compile_model(model, "CPU", {**_OPTIONS, "INFERENCE_NUM_THREADS": threads}), src)
 
 
 def _model(p: Problem, weights: Array, bias: Array, nhwc: bool) -> ov.Model:

@@ -1,0 +1,92 @@
+"""The exporters of benchmarks/networks: what a peer is given computes what our graph computes."""
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pyconv
+from pyconv import nn
+from pyconv.nn import functional as F
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def networks(monkeypatch):
+    if not (ROOT / "benchmarks").is_dir():
+        pytest.skip("benchmarks/ is not part of this tree")
+    monkeypatch.syspath_prepend(str(ROOT))
+    return importlib.import_module("benchmarks.networks")
+
+
+class Everything(nn.Module):
+    """Every operator that the measured networks use, at sizes that show a swapped axis or side."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, (3, 5), stride=(2, 1), padding=(1, 2), bias=False)
+        self.bn = nn.BatchNorm2d(8)
+        self.depthwise = nn.Conv2d(8, 8, 3, padding="same", stride=2, groups=8)
+        self.grouped = nn.Conv2d(8, 12, 1, groups=2)
+        self.squeeze = nn.Conv2d(12, 4, 1)
+        self.excite = nn.Conv2d(4, 12, 1)
+        self.late = nn.BatchNorm2d(24)
+        self.fc = nn.Linear(24 * 3 * 4, 7)
+
+    def forward(self, x):
+        x = F.relu6(self.bn(self.stem(x)))
+        x = F.local_response_norm(x, 5)
+        x = self.grouped(F.silu(self.depthwise(x)))
+        x = x * F.sigmoid(self.excite(F.relu(self.squeeze(F.adaptive_avg_pool2d(x, 1)))))
+        x = F.relu(x + F.tanh(x))
+        x = F.cat([F.max_pool2d(x, 3, 2, 1), F.avg_pool2d(x, 3, 2, 1)], 1)
+        x = F.max_pool2d(self.late(x), 2, 1, ceil_mode=True)
+        return self.fc(x.flatten(1))
+
+
+SHAPE = (2, 3, 29, 19)
+
+
+@pytest.fixture
+def net():
+    nn.manual_seed(3)
+    return Everything()
+
+
+def test_the_exchanged_graph_keeps_activations_and_folds_batch_norms(networks, net):
+    graph = networks.exchanged(net, SHAPE)
+    ops = [node.op for node in graph.nodes]
+    assert ops.count("batch_norm") == 1
+    assert {"relu6", "silu", "sigmoid", "relu", "tanh", "lrn"} <= set(ops)
+    assert not any("activation" in node.attributes for node in graph.nodes)
+    fused = networks.exchanged(net, SHAPE, activations=True)
+    assert "relu6" not in [node.op for node in fused.nodes]
+    assert graph.shapes[graph.inputs[0]] == SHAPE
+    assert graph.macs == sum(node["macs"] for node in pyconv.compile(net, SHAPE).graph.nodes())
+
+
+def test_consumers_count_results_too(networks, net):
+    graph = networks.exchanged(net, SHAPE)
+    counts = graph.consumers()
+    assert counts[graph.outputs[0]] == 1 and counts[graph.inputs[0]] == 1
+    assert max(counts.values()) == 2
+
+
+def test_onnx_file_computes_what_the_graph_computes(networks, net, tmp_path):
+    pytest.importorskip("onnx")
+    ort = pytest.importorskip("onnxruntime")
+    export = importlib.import_module("benchmarks.networks.export_onnx")
+    export.write_onnx(networks.exchanged(net, SHAPE), tmp_path / "net.onnx")
+    session = ort.InferenceSession(str(tmp_path / "net.onnx"), providers=["CPUExecutionProvider"])
+    src = networks.pictures(SHAPE)
+    (got,) = session.run(None, {session.get_inputs()[0].name: src})
+    assert_close(got, pyconv.compile(net, SHAPE, accuracy="exact")(src))
+
+
+def assert_close(got, expected):
+    """Each of the 20 layers sums at most 288 products and has an error of 290 u of magnitudes that
+    cancel by less than 10: 20 * 290 * 10 * 2^-24 < 4e-3. A wrong side or axis is off by the whole."""
+    assert got.shape == expected.shape
+    assert np.abs(got - expected).max() <= 4e-3 * np.abs(expected).max()
