@@ -11,7 +11,8 @@ namespace pyconv {
   X(fold_constants, true, "nodes whose inputs are all known are computed once; dead nodes go")   \
   X(fold_batch_norm, false, "a batch norm behind a convolution or linear layer moves into its weights") \
   X(fuse_residual, true, "an addition behind a convolution becomes its residual input")          \
-  X(fuse_activation, true, "an activation moves into the node before it")
+  X(fuse_activation, true, "an activation moves into the node before it")                      \
+  X(fuse_inverted_residual, true, "pointwise, depthwise, pointwise convolutions become one block")
 
 #define X(name, keeps_bits, summary) void pass_##name(Graph&, RewriteLog&);
 PYCONV_PASSES(X)

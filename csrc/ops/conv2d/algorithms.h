@@ -56,6 +56,10 @@ struct Conv2dRun {
   const float* residual = nullptr;
   void* workspace = nullptr;        // 64-byte aligned, workspace_bytes() of it
   int threads = 1;
+  // For depthwise rows (depthwise_rows.h): row y of the image is src_rows[y], not in src; dst begins with
+  // output row dst_row0.
+  const float* const* src_rows = nullptr;
+  std::int64_t dst_row0 = 0;
 };
 
 // A convolution with its weights packed: immutable, so that any number of threads may run it.

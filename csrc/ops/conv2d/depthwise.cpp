@@ -6,6 +6,7 @@
 #include "base/aligned_buffer.h"
 #include "base/thread_pool.h"
 #include "kernels/depthwise/depthwise.h"
+#include "ops/conv2d/depthwise_rows.h"
 #include "ops/conv2d/strip_plan.h"
 
 namespace pyconv {
@@ -41,13 +42,14 @@ const DepthwiseKernel* pick(const Conv2dProblem& p, const Conv2dRequest& request
   });
 }
 
-class DepthwiseConv final : public Conv2dImpl {
+class DepthwiseConv final : public Conv2dImpl, public DepthwiseRows {
  public:
+  // tallest: output rows of a group, at most.
   DepthwiseConv(const Conv2dProblem& p, const Conv2dRequest& request, const DepthwiseKernel& kernel,
-                const float* weight, const float* bias)
+                const float* weight, const float* bias, std::int64_t tallest = kMostStripRows)
       : p_(p), activation_(request.activation), cap_(request.max_isa), kernel_(kernel),
         strips_(p, request, kernel.shape,
-                std::max<std::int64_t>(2, walking_height(p, request))),
+                std::min(tallest, std::max<std::int64_t>(2, walking_height(p, request)))),
         lanes_(kernel.info.tile_cols) {
     pack(weight, bias);
   }
@@ -63,6 +65,20 @@ class DepthwiseConv final : public Conv2dImpl {
   std::size_t workspace_bytes() const override { return 0; }
   std::size_t packed_bytes() const override { return weights_.bytes(); }
   std::string kernels() const override { return kernel_.info.name; }
+
+  std::int64_t groups() const override { return strips_.row_groups(); }
+  RowRange rows(std::int64_t group) const override {
+    return {strips_.first_row_of(group), strips_.first_row_of(group) + strips_.rows_of(group)};
+  }
+  void run_rows(const float* const* src_rows, std::int64_t group, float* dst) const override {
+    Conv2dRun run;
+    run.src_rows = src_rows;
+    run.dst = dst;
+    run.dst_row0 = strips_.first_row_of(group);
+    run_group(run, 0, group);
+  }
+  std::size_t bytes() const override { return packed_bytes(); }
+  const char* kernel() const override { return kernel_.info.name; }
 
  private:
   std::int64_t block_floats() const { return (1 + p_.taps()) * lanes_; }
@@ -132,6 +148,12 @@ Verdict consider_depthwise(const Conv2dProblem& p, const Conv2dRequest& request)
 std::unique_ptr<Conv2dImpl> make_depthwise(const Conv2dProblem& p, const Conv2dRequest& request,
                                            const float* weight, const float* bias) {
   return std::make_unique<DepthwiseConv>(p, request, *pick(p, request), weight, bias);
+}
+
+std::unique_ptr<DepthwiseRows> make_depthwise_rows(const Conv2dProblem& p,
+                                                   const Conv2dRequest& request, const float* weight,
+                                                   const float* bias, std::int64_t tallest) {
+  return std::make_unique<DepthwiseConv>(p, request, *pick(p, request), weight, bias, tallest);
 }
 
 }  // namespace pyconv

@@ -64,7 +64,9 @@ void StripPlan::begin_group(const Conv2dRun& run, std::int64_t image, std::int64
   std::int64_t y = g.first * p_.sh - p_.pt;
   for (std::int64_t i = 0; i < p_.kh + (g.count - 1) * y_.stride; ++i, y += p_.dh) {
     const bool inside = y >= 0 && y < p_.ih;
-    rows[i] = inside ? run.src + (image * p_.ih + y) * src_row : nullptr;
+    rows[i] = !inside        ? nullptr
+              : run.src_rows ? run.src_rows[y]
+                             : run.src + (image * p_.ih + y) * src_row;
     strip->padded_rows = strip->padded_rows || !inside;
   }
   strip->rows = rows;
@@ -83,7 +85,7 @@ void StripPlan::set_columns(const Conv2dRun& run, std::int64_t image, std::int64
                             std::size_t residue, std::int64_t src_channel,
                             std::int64_t dst_channel, ConvStrip* strip) const {
   const Columns& columns = columns_[residue];
-  const std::int64_t at = origin(image, group) + static_cast<std::int64_t>(residue);
+  const std::int64_t at = origin(run, image, group) + static_cast<std::int64_t>(residue);
   strip->first = columns.first_tap;
   strip->last = columns.last_tap;
   strip->count = columns.count;
@@ -96,7 +98,7 @@ void StripPlan::activate(const Conv2dRun& run, const Activation& activation, Isa
                          std::int64_t image, std::int64_t group) const {
   for (std::int64_t j = 0; j < groups_[group].count; ++j)
     activate_rows(activation, cap,
-                  run.dst + (origin(image, group) + j * y_.residues * p_.ow()) * pixel_.dst,
+                  run.dst + (origin(run, image, group) + j * y_.residues * p_.ow()) * pixel_.dst,
                   p_.ow(), p_.oc, pixel_.dst);
 }
 

@@ -34,6 +34,7 @@ class StripPlan {
 
   std::int64_t row_groups() const { return static_cast<std::int64_t>(groups_.size()); }
   std::int64_t rows_of(std::int64_t group) const { return groups_[group].count; }
+  std::int64_t first_row_of(std::int64_t group) const { return groups_[group].first; }
 
   // Fills what the strips of one group of rows share, and `rows`, kRowTable pointers.
   void begin_group(const Conv2dRun& run, std::int64_t image, std::int64_t group, ConvStrip* strip,
@@ -56,9 +57,9 @@ class StripPlan {
   struct Columns {
     std::int64_t src, first_tap, last_tap, count;
   };
-  // The first output pixel of a group.
-  std::int64_t origin(std::int64_t image, std::int64_t group) const {
-    return (image * p_.oh() + groups_[group].first) * p_.ow();
+  // The first output pixel of a group, counted from run.dst.
+  std::int64_t origin(const Conv2dRun& run, std::int64_t image, std::int64_t group) const {
+    return (image * p_.oh() + groups_[group].first - run.dst_row0) * p_.ow();
   }
 
   Conv2dProblem p_;
