@@ -134,8 +134,10 @@ def add_rows(
 
 def main(arguments: list[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
-    opts = replace(harness.options(parsed), budget_seconds=BUDGET_SECONDS)
+    opts = replace(harness.options(parsed), budget_seconds=BUDGET_SECONDS, threads=parsed.threads)
     names = peers.NAMES if parsed.peers == "all" else opts.peers
+    for name in names:
+        peers.load(name)
     setup = Setup(parsed.batch, parsed.threads, parsed.accuracy, parsed.isa)
     title = f"ms, {setup.accuracy}, batch {setup.batch}, threads {setup.threads}"
     report = Report(title if setup.isa is None else f"{title}, {setup.isa}", columns(names))

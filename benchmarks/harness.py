@@ -41,6 +41,7 @@ class Options:
     peers: tuple[str, ...] = ()
     json: Path | None = None
     quiet: bool = False
+    threads: int = 1
 
 
 def parser(doc: str | None) -> argparse.ArgumentParser:
@@ -260,7 +261,7 @@ def _cell(value: object, width: int, form: str) -> str:
 def finish(reports: Iterable[Report], opts: Options) -> int:
     """Prints the conditions, writes the JSON; 0 when every goal was reached, else 1."""
     kept = list(reports)
-    surroundings = environment()
+    surroundings = environment(opts.threads)
     words = (f"{key} {value}" for key, value in surroundings.items())
     print("\n" + ", ".join(words), flush=True)
     if opts.json is not None:
@@ -269,11 +270,11 @@ def finish(reports: Iterable[Report], opts: Options) -> int:
     return 0 if all(v.reached for report in kept for v in report.verdicts) else 1
 
 
-def environment() -> dict[str, object]:
+def environment(threads: int = 1) -> dict[str, object]:
     """What the figures hold for: machine, build, commit, and what else ran meanwhile."""
     return {
         "cpu": machine.cpu_name(),
-        "threads": 1,
+        "threads": threads,
         "python": platform.python_version(),
         "pyconv": pyconv.__version__,
         "compiler": compiler(),

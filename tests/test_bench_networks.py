@@ -74,15 +74,23 @@ def test_consumers_count_results_too(networks, net):
     assert max(counts.values()) == 2
 
 
-def test_onnx_file_computes_what_the_graph_computes(networks, net, tmp_path):
-    pytest.importorskip("onnx")
-    ort = pytest.importorskip("onnxruntime")
-    export = importlib.import_module("benchmarks.networks.export_onnx")
-    export.write_onnx(networks.exchanged(net, SHAPE), tmp_path / "net.onnx")
-    session = ort.InferenceSession(str(tmp_path / "net.onnx"), providers=["CPUExecutionProvider"])
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino", "torch", "ncnn", "mnn"])
+def test_a_peer_computes_what_the_graph_computes(networks, net, tmp_path, name):
+    peers = importlib.import_module("benchmarks.peers")
+    peer = peers.load(name)
+    if peer is None:
+        pytest.skip(f"{name} is not installed")
+    if name in ("onnxruntime", "openvino", "mnn"):
+        pytest.importorskip("onnx")
+    engines = importlib.import_module("benchmarks.networks.engines")
+    fused = networks.exchanged(net, SHAPE, activations=True)
+    engines.write_for_peers(networks.exchanged(net, SHAPE), fused, [name], tmp_path)
     src = networks.pictures(SHAPE)
-    (got,) = session.run(None, {session.get_inputs()[0].name: src})
-    assert_close(got, pyconv.compile(net, SHAPE, accuracy="exact")(src))
+    expected = pyconv.compile(net, SHAPE, accuracy="exact")(src)
+    for runner in peer.network_runners(tmp_path, src, 1):
+        runner.run()
+        assert_close(runner.result(), expected)
 
 
 def assert_close(got, expected):

@@ -68,16 +68,28 @@ def write(network: Network, setup: Setup, names: Sequence[str], folder: Path) ->
     expected = ours.exact(net, src)
     ours.write(net, shape, folder, setup.accuracy)
     graph = exchanged(net, shape)
-    write_for_peers(graph, names, folder)
+    write_for_peers(graph, exchanged(net, shape, activations=True), names, folder)
     return Task(folder, src, expected, graph.macs)
 
 
-def write_for_peers(graph: Graph, names: Sequence[str], folder: Path) -> None:
-    """The files that these engines read."""
+def write_for_peers(graph: Graph, fused: Graph, names: Sequence[str], folder: Path) -> None:
+    """The files that these engines read; `fused` is the graph with activations inside other nodes."""
     if any(name in READS_ONNX for name in names):
         from .export_onnx import write_onnx
 
         write_onnx(graph, folder / "network.onnx")
+    if "mnn" in names:
+        peer = peers.load("mnn")
+        if peer is not None:
+            peer.write_network(folder)
+    if "torch" in names and peers.load("torch") is not None:
+        from .export_torch import write_torch
+
+        write_torch(graph, folder / "network.pt")
+    if "ncnn" in names:
+        from .export_ncnn import write_ncnn
+
+        write_ncnn(fused, folder)
 
 
 def ways(name: str, task: Task, setup: Setup) -> Iterator[Runner]:

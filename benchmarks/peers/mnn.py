@@ -28,15 +28,36 @@ def version() -> str:
 
 
 def runners(p: Problem, src: Array, weights: Array, bias: Array) -> Iterator[Runner]:
-    with tempfile.TemporaryDirectory() as folder, _silent():
+    with tempfile.TemporaryDirectory() as folder:
         onnx_file, mnn_file = Path(folder) / "conv.onnx", Path(folder) / "conv.mnn"
         onnx_file.write_bytes(conv_model(p, weights, bias))
-        _tools.mnnconvert(
-            ["mnnconvert", "-f", "ONNX", "--modelFile", str(onnx_file), "--MNNModel", str(mnn_file)]
-        )
-        net = MNN.Interpreter(str(mnn_file))
-        session = net.createSession({"numThread": 1, "backend": "CPU", "precision": "high"})
-    source, dst = net.getSessionInput(session, "src"), net.getSessionOutput(session, "dst")
+        with _silent():
+            _convert(onnx_file, mnn_file)
+        yield _runner(mnn_file, src, 1)
+
+
+def write_network(folder: Path) -> None:
+    """`network.mnn` from `network.onnx`."""
+    with _silent():
+        _convert(folder / "network.onnx", folder / "network.mnn")
+
+
+def network_runners(folder: Path, src: Array, threads: int) -> Iterator[Runner]:
+    """The network of `network.mnn`."""
+    yield _runner(folder / "network.mnn", src, threads)
+
+
+def _convert(onnx_file: Path, mnn_file: Path) -> None:
+    _tools.mnnconvert(
+        ["mnnconvert", "-f", "ONNX", "--modelFile", str(onnx_file), "--MNNModel", str(mnn_file)]
+    )
+
+
+def _runner(file: Path, src: Array, threads: int) -> Runner:
+    with _silent():
+        net = MNN.Interpreter(str(file))
+        session = net.createSession({"numThread": threads, "backend": "CPU", "precision": "high"})
+    source, dst = net.getSessionInput(session), net.getSessionOutput(session)
     nchw = MNN.Tensor_DimensionType_Caffe
     source.copyFrom(MNN.Tensor(src.shape, MNN.Halide_Type_Float, src, nchw))
 
@@ -45,7 +66,7 @@ def runners(p: Problem, src: Array, weights: Array, bias: Array) -> Iterator[Run
         dst.copyToHostTensor(host)
         return np.array(host.getNumpyData(), np.float32)
 
-    yield Runner("NCHW", lambda: net.runSession(session), result)
+    return Runner("NCHW", lambda: net.runSession(session), result)
 
 
 @contextmanager

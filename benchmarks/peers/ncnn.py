@@ -35,6 +35,23 @@ def runners(p: Problem, src: Array, weights: Array, bias: Array) -> Iterator[Run
     yield Runner("packed", run, lambda: np.array(last[0])[None])
 
 
+def network_runners(folder: Path, src: Array, threads: int) -> Iterator[Runner]:
+    """The network of `network.param` and `network.bin`, one image after the other."""
+    net = _loaded(folder / "network.param", folder / "network.bin", threads)
+    (given,), (made,) = net.input_names(), net.output_names()
+    sources = [ncnn.Mat(np.ascontiguousarray(image)).clone() for image in src]
+    last: list[ncnn.Mat] = []
+
+    def run() -> None:
+        last.clear()
+        for source in sources:
+            extractor = net.create_extractor()
+            extractor.input(given, source)
+            last.append(extractor.extract(made)[1])
+
+    yield Runner("packed", run, lambda: np.stack([np.array(image) for image in last]))
+
+
 def _net(folder: Path, p: Problem, weights: Array, bias: Array) -> ncnn.Net:
     """A net of one layer, through ncnn's two files: text parameters, raw weights behind a zero tag."""
     kind = "Convolution" if p.g == 1 else "ConvolutionDepthWise"
@@ -49,11 +66,19 @@ def _net(folder: Path, p: Problem, weights: Array, bias: Array) -> ncnn.Net:
     (folder / "net.param").write_text(text, encoding="ascii")
     tag = np.zeros(1, np.uint32).tobytes()
     (folder / "net.bin").write_bytes(tag + weights.tobytes() + bias.tobytes())
+    try:
+        return _loaded(folder / "net.param", folder / "net.bin", 1)
+    except ValueError:
+        raise ValueError(f"ncnn refused {p}") from None
+
+
+def _loaded(parameters: Path, weights: Path, threads: int) -> ncnn.Net:
+    """A net in fp32 throughout."""
     net = ncnn.Net()
-    net.opt.num_threads = 1
+    net.opt.num_threads = threads
     net.opt.use_vulkan_compute = False
     for option in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
         setattr(net.opt, option, False)
-    if net.load_param(str(folder / "net.param")) or net.load_model(str(folder / "net.bin")):
-        raise ValueError(f"ncnn refused {p}")
+    if net.load_param(str(parameters)) or net.load_model(str(weights)):
+        raise ValueError(f"ncnn refused {parameters}")
     return net

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
 
@@ -36,6 +37,28 @@ def runners(p: Problem, src: Array, weights: Array, bias: Array) -> Iterator[Run
             "prepacked",
             lambda: conv(x, packed, b, padding, stride, dilation, p.g, "none", [], ""),
         )
+
+
+def network_runners(folder: Path, src: Array, threads: int) -> Iterator[Runner]:
+    """The network of `network.pt`, channels-last: frozen, and with torch's optimisations for inference."""
+    torch.set_num_threads(threads)
+    with torch.inference_mode():
+        x = torch.from_numpy(src).clone(memory_format=torch.channels_last)
+    for how in ("frozen", "optimized"):
+        module = torch.jit.load(str(folder / "network.pt")).eval()
+        if how == "optimized":
+            module = torch.jit.optimize_for_inference(module)
+        yield _network_runner(how, module, x)
+
+
+def _network_runner(how: str, module: torch.jit.ScriptModule, x: torch.Tensor) -> Runner:
+    last: list[torch.Tensor] = []
+
+    def run() -> None:
+        with torch.inference_mode():
+            last[:] = [module(x)]
+
+    return Runner(how, run, lambda: last[0].numpy())
 
 
 def _runner(how: str, call: Callable[[], torch.Tensor]) -> Runner:
