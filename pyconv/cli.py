@@ -1,4 +1,5 @@
-"""The `pyconv` command. Its work is done in `pyconv.study.commands`, which needs the extra "study"."""
+"""The `pyconv` command. Its work is done in `pyconv.commands` and `pyconv.study.commands`, which need the
+extra "study"."""
 
 from __future__ import annotations
 
@@ -10,8 +11,10 @@ _EXTRA = ("click", "rich", "matplotlib", "PIL")
 def main() -> None:
     """Runs the command line; says what to install where the extra is missing."""
     try:
+        from pyconv.commands import add_to
         from pyconv.study.commands import pyconv
 
+        add_to(pyconv)
         pyconv()
     except ModuleNotFoundError as missing:
         name = (missing.name or "").partition(".")[0]

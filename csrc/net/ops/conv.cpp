@@ -70,6 +70,10 @@ class ConvStep final : public Step {
   StepReport report() const override {
     StepReport report{plan_.algorithm(), plan_.kernels(), plan_.threads(), {}, plan_.problem().str()};
     for (const Conv2dAlgorithm& algorithm : conv2d_algorithms()) {
+      if (algorithm.only_when_forced && report.algorithm != algorithm.name) {
+        report.candidates.push_back({algorithm.name, false, "taken only where it is named", 0.0, 0});
+        continue;
+      }
       Verdict v = consider_conv2d(algorithm, plan_.problem(), plan_.request());
       report.candidates.push_back(
           {algorithm.name, v.accepted, std::move(v.reason), v.cost, v.workspace_bytes});

@@ -1,0 +1,14 @@
+"""The commands of `pyconv` that work on networks: run, explain, zoo, convert."""
+
+from __future__ import annotations
+
+import click
+
+
+def add_to(group: click.Group) -> None:
+    """Adds them."""
+    from pyconv.commands.networks import convert, explain, zoo
+    from pyconv.commands.run import run
+
+    for command in (run, explain, zoo, convert):
+        group.add_command(command)
