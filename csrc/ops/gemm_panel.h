@@ -1,5 +1,6 @@
 // One packed panel times a run of rows, cut into balanced tiles.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/gemm/gemm.h"
@@ -7,13 +8,15 @@
 
 namespace pyconv {
 
-// Where to find, and how fast to fetch, the weights that are wanted next; null: nothing to fetch.
+// Where the weights are that are wanted after this panel's; null: nothing to fetch. They are fetched while
+// the panel is used, evenly, so that they may come from DRAM: as many lines per four k as `rows` rows need.
 inline void fetch_next(GemmTiles& tiles, const GemmKernel& kernel, std::int64_t rows,
                        const float* next) {
-  tiles.prefetch = next;
-  // 128 bytes per four k where 64 would not cover a panel of this width in so few tiles.
   const std::int64_t count = BalancedTiles(rows, kernel.info.tile_rows).count;
-  tiles.prefetch_step = count * 16 < kernel.info.tile_cols * 4 ? 128 : 64;
+  const std::int64_t lines = kernel.info.tile_cols * 4 / 16;
+  tiles.prefetch = next;
+  tiles.prefetch_lines =
+      static_cast<int>(std::clamp<std::int64_t>((lines + count - 1) / std::max<std::int64_t>(1, count), 1, 16));
 }
 
 // `tiles` describes the first tile but for its count; its rows are laid out for BalancedTiles(rows,
@@ -31,7 +34,7 @@ inline void multiply_panel(const GemmKernel& kernel, GemmTiles tiles, std::int64
     tiles.out.dst += done * tiles.out.dst_stride;
     if (tiles.out.residual) tiles.out.residual += done * tiles.out.residual_stride;
     if (tiles.prefetch)
-      tiles.prefetch += tiles.count * tiles.taps * (tiles.depth / 4) * tiles.prefetch_step / 4;
+      tiles.prefetch += tiles.count * tiles.taps * (tiles.depth / 4) * tiles.prefetch_lines * 16;
   }
 }
 

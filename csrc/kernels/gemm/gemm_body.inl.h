@@ -26,7 +26,8 @@ template <int MR, int NV>
 __attribute__((noinline)) void gemm_tile(const GemmTiles& tiles, const float* const* rows,
                                          const TileOutput& out, const char* prefetch) {
   constexpr int NR = NV * VL;
-  const std::int64_t depth = tiles.depth, prefetch_step = tiles.prefetch_step;
+  const std::int64_t depth = tiles.depth;
+  const int prefetch_lines = tiles.prefetch_lines;
   vf acc[MR][NV];
   tile_begin(acc, out);
   const float* b = tiles.panel;
@@ -42,9 +43,11 @@ __attribute__((noinline)) void gemm_tile(const GemmTiles& tiles, const float* co
         for (int line = 0; line < NR / 4; ++line)
           __builtin_prefetch(b + kStreamAhead + line * 16, 0, 2);
       } else if (prefetch) {
-        __builtin_prefetch(prefetch, 0, 2);
-        __builtin_prefetch(prefetch + prefetch_step - 64, 0, 2);
-        prefetch += prefetch_step;
+        int line = 0;
+        do {
+          __builtin_prefetch(prefetch, 0, 2);
+          prefetch += 64;
+        } while (++line < prefetch_lines);
       }
       gemm_step<MR, NV>(acc, a, c, b);
       gemm_step<MR, NV>(acc, a, c + 1, b + NR);
@@ -61,7 +64,7 @@ void gemm_tiles(const GemmTiles& tiles) {
   TileOutput out = tiles.out;
   const float* const* rows = tiles.rows;
   const char* prefetch = reinterpret_cast<const char*>(tiles.prefetch);
-  const std::int64_t fetched = tiles.taps * (tiles.depth / 4) * tiles.prefetch_step;
+  const std::int64_t fetched = tiles.taps * (tiles.depth / 4) * tiles.prefetch_lines * 64;
   for (std::int64_t tile = 0; tile < tiles.count; ++tile) {
     gemm_tile<MR, NV>(tiles, rows, out, prefetch);
     rows += tiles.taps * MR;
