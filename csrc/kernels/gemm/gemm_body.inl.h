@@ -45,7 +45,7 @@ __attribute__((noinline)) void gemm_tile(const GemmTiles& tiles, const float* co
       } else if (prefetch) {
         int line = 0;
         do {
-          __builtin_prefetch(prefetch, 0, 2);
+          __builtin_prefetch(prefetch, 0, 3);
           prefetch += 64;
         } while (++line < prefetch_lines);
       }
