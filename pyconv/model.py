@@ -342,15 +342,17 @@ def _graph_of(net: Any, input_shape: Any, image_input: Any) -> _core.Graph:
 
 
 def load(path: str | os.PathLike[str], **options: Any) -> Any:
-    """A model file of `Model.save` as a `Model`.
+    """A model file of `Model.save` as a `Model`; an ONNX file as a network for `compile`.
 
     Args:
         path: the file.
-        options: those of `compile` that shall differ from what was saved.
+        options: those of `compile` that shall differ from what was saved; of model files alone.
 
     Raises:
-        ValueError: no such file, or a damaged one: the message says where.
+        ValueError: no such file, or a damaged one: the message says where. ONNX: operators that are
+            not supported, all of them named.
         OSError: the file cannot be read.
+        ImportError: ONNX files need the onnx package.
 
     >>> import os, tempfile, pyconv
     >>> from pyconv import nn
@@ -365,7 +367,13 @@ def load(path: str | os.PathLike[str], **options: Any) -> Any:
     if head[8:9] == b"{":
         graph, metadata = _core.load_model_file(name)
         return Model(graph, Options.from_json(metadata.get("pyconv.options", "{}"), options))
-    raise ValueError(f"{name}: expected a model file of pyconv")
+    if name.endswith(".onnx"):
+        if options:
+            raise ValueError(f"{', '.join(options)}: give options of an ONNX model to pyconv.compile")
+        from pyconv.formats.onnx import load_onnx
+
+        return load_onnx(name)
+    raise ValueError(f"{name}: expected a model file of pyconv, or an .onnx file")
 
 
 def passes() -> list[tuple[str, str, bool]]:

@@ -10,6 +10,10 @@ bool all_inputs_known(const NodeArgs& args) {
 
 std::vector<ConstantPtr> evaluate(const NodeArgs& args) {
   const Node& node = args.node();
+  constexpr std::size_t kMostBytes = std::size_t{1} << 32;
+  for (std::size_t i = 0; i < node.outputs.size(); ++i)
+    if (args.output(i).bytes() > kMostBytes)
+      args.refuse("expected a constant of at most 4 GiB, got " + args.output(i).text());
   if (node.op->layout == LayoutRule::alias) {
     auto renamed = std::make_shared<Constant>(*args.constant(0));
     renamed->type = args.output();

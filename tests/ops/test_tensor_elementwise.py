@@ -113,6 +113,7 @@ def test_float_division_power_and_fmod():
     with np.errstate(all="ignore"):
         assert_same_bits(both("div", a, b), a / b)
         np.testing.assert_array_equal(both("fmod", a, b), np.fmod(a, b))
+        np.testing.assert_array_equal(both("mod", a, b), np.mod(a, b))
         want = a.astype(np.float64) ** b.astype(np.float64)
         bound = 1.5 + np.nan_to_num(0.2 * np.abs(np.log(np.abs(a)) * b), posinf=0)
     assert (ulp_error(both("pow", a, b), want) <= bound).all()
@@ -230,3 +231,15 @@ def test_bad_operands():
         fold("prelu", x[0].copy(), x)
     with pytest.raises(ValueError, match=r"\(celu\): alpha: expected a positive number"):
         fold("celu", x, alpha=0.0)
+
+
+@pytest.mark.parametrize("op", COMPARISONS)
+def test_comparisons_do_not_write_over_their_operand(op):
+    """Two int64 and sixteen bool are both 16 bytes, and the operand dies here."""
+    a = np.array([[3], [5]], np.int64)
+    columns = np.arange(8, dtype=np.int64).reshape(1, 8)
+    builder = GraphBuilder()
+    dying = builder.node("add", [builder.input("a", a.shape, "int64"), builder.constant(np.int64([[1], [1]]))])
+    flags = builder.node(op, [dying, builder.constant(columns)])
+    builder.outputs([builder.node("logical_not", [flags])])
+    np.testing.assert_array_equal(pyconv.compile(builder)(a), ~COMPARISONS[op](a + 1, columns))

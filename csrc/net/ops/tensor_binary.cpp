@@ -48,7 +48,8 @@ OpDef pair() {
   op.plan = plan<kOp>;
   op.layout = LayoutRule::follow;
   op.images = 0b11;
-  op.in_place = true;
+  // Equal bytes are equal shapes only where the type stays.
+  op.in_place = kOp < BinaryOp::equal || kOp > BinaryOp::greater_equal;
   return op;
 }
 

@@ -54,6 +54,13 @@ T floored_mod(T a, T b) {
   return rest != 0 && (rest < 0) != (b < 0) ? static_cast<T>(rest + b) : rest;
 }
 
+// Zeros take the divisor's sign, as everything else does.
+float floored_mod(float a, float b) {
+  const float rest = std::fmod(a, b);
+  if (rest == 0.0f) return std::copysign(0.0f, b);
+  return (rest < 0.0f) != (b < 0.0f) ? rest + b : rest;
+}
+
 template <class T>
 T power(T base, T exponent) {
   if (exponent < 0) {
@@ -171,7 +178,6 @@ DType binary_dtype(BinaryOp op, DType dtype) {
   const bool boolean = dtype == DType::boolean;
   const bool fits = is_logical(op)            ? boolean
                     : op == BinaryOp::equal   ? true
-                    : op == BinaryOp::mod     ? !boolean && dtype != DType::f32
                                               : !boolean;
   if (!fits)
     throw InvalidArgument(std::string(binary_name(op)) + ": no such operation on " +
@@ -193,6 +199,9 @@ void binary(BinaryOp op, const TensorView& a, const TensorView& b, const TensorV
       if constexpr (!std::is_same_v<decltype(type), float>)
         integers<decltype(type)>(op, wide_a, wide_b, dst, threads);
     });
+  if (op == BinaryOp::mod)
+    return run<float, float>(wide_a, wide_b, dst, threads,
+                             [](float x, float y) { return floored_mod(x, y); });
   if (op != BinaryOp::fmod) return floats(eltwise_op(op), wide_a, wide_b, dst, cap, threads);
   run<float, float>(wide_a, wide_b, dst, threads, [](float x, float y) { return std::fmod(x, y); });
 }

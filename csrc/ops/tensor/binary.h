@@ -2,7 +2,7 @@
 //
 //   add sub mul            integers wrap around
 //   div                    integers: towards 0; by 0 gives 0
-//   mod                    integers, the sign of the divisor; by 0 gives 0
+//   mod                    the sign of the divisor; integers by 0 give 0
 //   fmod                   the sign of the dividend; integers by 0 give 0
 //   pow                    floats as IEEE 754 has it; integers wrap around, negative exponents give
 //                          0 but for bases 1 and -1, and 0 of base 0
