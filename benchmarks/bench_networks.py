@@ -5,6 +5,9 @@
     python -m benchmarks.bench_networks --threads 2 --batch 8
     python -m benchmarks.bench_networks --accuracy exact
     python -m benchmarks.bench_networks --isa avx2                    capped, and the peers that can be
+    python -m benchmarks.bench_networks --layers                      our steps against their bounds
+    python -m benchmarks.bench_networks --memory                      resident size, a process per engine
+    python -m benchmarks.bench_networks --contention --threads 2 --networks mobilenet_v1
 
 Random weights, fp32, 224x224 (LeNet-5 28x28). Every engine is given the same graph with its batch norms
 folded, and its result is compared with ours in exact mode before it is timed (largest difference as a
@@ -19,25 +22,36 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
+import numpy as np
+
+import pyconv
 from pyconv.study import machine
 from pyconv.study.timing import Case
 
 from . import harness, peers
 from .harness import Measured, Options, Report
-from .networks import NETWORKS, Network, ours
-from .networks.engines import Engine, Setup, ready, write
+from .networks import NETWORKS, Network, contention, module, ours, pictures
+from .networks import layers as profiles
+from .networks import memory as resident
+from .networks.engines import Engine, Setup, Task, checked, ready, write
 from .networks.graph import Unsupported
 from .problems import Goal
 
 NO_WINOGRAD = ("onnxruntime", "openvino", "torch")
 BUDGET_SECONDS = 20.0
 SAMPLE_SECONDS = 0.002
+LARGEST_GAPS = 12
+RESULTS = harness.ROOT / "benchmarks" / "results"
+# What oneDNN and torch read; onnxruntime, ncnn and MNN have no cap.
+CAPPED = {"ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 
 
 def columns(names: Sequence[str]) -> tuple[harness.Column, ...]:
@@ -56,8 +70,8 @@ ENGINE_COLUMNS: tuple[harness.Column, ...] = (
 
 def prepared(
     network: Network, setup: Setup, names: Sequence[str], report: Report
-) -> tuple[dict[str, Engine], int]:
-    """Every engine that can run the network, checked; those that can't are noted. And its MACs."""
+) -> tuple[dict[str, Engine], Task]:
+    """Every engine that can run the network, checked; those that can't are noted."""
     engines: dict[str, Engine] = {}
     with tempfile.TemporaryDirectory() as folder:
         task = write(network, setup, names, Path(folder))
@@ -69,7 +83,7 @@ def prepared(
                     raise
                 report.note(f"{network.name}: {name} left out: {error}")
             gc.collect()
-    return engines, task.macs
+    return engines, task
 
 
 def timed(engines: dict[str, Engine], setup: Setup, opts: Options) -> Measured:
@@ -132,26 +146,96 @@ def add_rows(
         )  # fmt: skip
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parsed = _parser().parse_args(arguments)
-    opts = replace(harness.options(parsed), budget_seconds=BUDGET_SECONDS, threads=parsed.threads)
-    names = peers.NAMES if parsed.peers == "all" else opts.peers
-    for name in names:
-        peers.load(name)
-    setup = Setup(parsed.batch, parsed.threads, parsed.accuracy, parsed.isa)
-    title = f"ms, {setup.accuracy}, batch {setup.batch}, threads {setup.threads}"
-    report = Report(title if setup.isa is None else f"{title}, {setup.isa}", columns(names))
+def compare(chosen: Sequence[Network], setup: Setup, opts: Options) -> list[Report]:
+    """The table, then a line for each engine."""
+    main = Report(_title("ms", setup), columns(opts.peers))
     each = Report("each engine (ms)", ENGINE_COLUMNS, quiet=True)
-    report.start()
-    chosen = list(NETWORKS) if parsed.networks == "all" else parsed.networks.split(",")
-    for name in chosen:
-        engines, macs = prepared(NETWORKS[name], setup, names, report)
-        add_rows(NETWORKS[name], setup, engines, macs, timed(engines, setup, opts), (report, each))
+    main.start()
+    for network in chosen:
+        engines, task = prepared(network, setup, opts.peers, main)
+        measured = timed(engines, setup, opts)
+        for name, engine in engines.items():
+            checked(engine.runner.result(), task.expected, f"{name} (last run)")
+        add_rows(network, setup, engines, task.macs, measured, (main, each))
         del engines
         gc.collect()
-    report.finish()
+    ratios = [row["ratio"] for row in main.rows if row["ratio"] is not None]
+    if len(ratios) > 1:
+        main.note(f"geometric mean of the ratios: {np.exp(np.mean(np.log(ratios))):.3f}")
     each.show()
-    return harness.finish([report, each], opts)
+    main.finish()
+    return [main, each]
+
+
+def layers(chosen: Sequence[Network], setup: Setup, opts: Options) -> list[Report]:
+    """The largest gaps of each network; all of its layers go to a file of benchmarks/results."""
+    reports = []
+    for network in chosen:
+        shape = (setup.batch, *network.shape)
+        model = pyconv.compile(
+            module(network), shape, threads=setup.threads, accuracy=setup.accuracy, max_isa=setup.isa
+        )
+        profile = profiles.profiled(model, pictures(shape), setup.isa)
+        title = _title(f"{network.name}: steps by their gap (us)", setup)
+        profiles.report(title, profile, LARGEST_GAPS).show()
+        reports.append(profiles.report(title, profile))
+        name = "-".join([str(date.today()), "layers", network.name, *_unusual(setup)])
+        reports[-1].save(RESULTS / f"{name}.txt", setup.threads)
+    return reports
+
+
+def contend(chosen: Sequence[Network], setup: Setup, opts: Options) -> list[Report]:
+    """Latencies with one core busy."""
+    reports = []
+    for network in chosen:
+        report = Report(network.name, ())
+        engines, _ = prepared(network, setup, opts.peers, report)
+        reports.append(contention.run(network.name, engines))
+    return reports
+
+
+def memory(chosen: Sequence[Network], setup: Setup, opts: Options) -> list[Report]:
+    """Resident memory, one process for each engine."""
+    report = Report(_title("MiB", setup), resident.COLUMNS)
+    report.start()
+    for network in chosen:
+        with tempfile.TemporaryDirectory() as folder:
+            task = write(network, setup, opts.peers, Path(folder))
+            resident.measure(network.name, task, setup, opts.peers, report)
+    report.finish()
+    return [report]
+
+
+def _title(text: str, setup: Setup) -> str:
+    isa = f", {setup.isa}" if setup.isa else ""
+    return f"{text}, {setup.accuracy}, batch {setup.batch}, threads {setup.threads}{isa}"
+
+
+def _unusual(setup: Setup) -> list[str]:
+    """What of the setup is not the default, for names of files."""
+    words = [
+        (setup.accuracy, setup.accuracy != "fast"), (f"b{setup.batch}", setup.batch != 1),
+        (f"t{setup.threads}", setup.threads != 1), (str(setup.isa), setup.isa is not None),
+    ]  # fmt: skip
+    return [word for word, said in words if said]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    if parsed.isa == "avx2":
+        os.environ.update(CAPPED)
+    opts = replace(harness.options(parsed), budget_seconds=BUDGET_SECONDS, threads=parsed.threads)
+    opts.peers = peers.NAMES if parsed.peers == "all" else opts.peers
+    names = list(NETWORKS) if parsed.networks == "all" else parsed.networks.split(",")
+    unknown = [name for name in names if name not in NETWORKS]
+    if unknown:
+        parser.error(f"--networks: expected some of {', '.join(NETWORKS)}, got {', '.join(unknown)}")
+    if parsed.mode is not layers and parsed.mode is not memory:
+        for name in opts.peers:
+            peers.load(name)
+    setup = Setup(parsed.batch, parsed.threads, parsed.accuracy, parsed.isa)
+    return harness.finish(parsed.mode([NETWORKS[name] for name in names], setup, opts), opts)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -162,7 +246,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--accuracy", choices=("fast", "exact"), default="fast")
-    parser.add_argument("--isa", help="nothing beyond: avx2 or avx512")
+    parser.add_argument("--isa", choices=("avx2", "avx512"), help="nothing beyond")
+    modes = parser.add_mutually_exclusive_group()
+    for name, mode in (("layers", layers), ("contention", contend), ("memory", memory)):
+        modes.add_argument(f"--{name}", dest="mode", action="store_const", const=mode, help=mode.__doc__)
+    parser.set_defaults(mode=compare)
     return parser
 
 

@@ -150,6 +150,11 @@ def copy_case(footprint: int, rates: list[float], isa: str | None = None) -> Cas
     return copy
 
 
+def read_seconds(count: float, footprint: int, isa: str | None = None) -> float:
+    """The least time to read so many bytes from the level that holds `footprint` bytes."""
+    return count / _rates(_rounded(footprint), isa)[0]
+
+
 def traffic_seconds(read: int, written: int, isa: str | None = None) -> float:
     """The least time to read and write so many bytes, from the level that holds them all.
 
@@ -198,11 +203,11 @@ class Report:
 
     def start(self) -> None:
         self._print(f"\n{self.title}")
-        self._print("  ".join(f"{name:{_side(form)}{width}}" for name, width, form in self.columns))
+        self._print(self._header())
 
     def add(self, row: dict[str, object], detail: Mapping[str, object] | None = None) -> None:
         self.rows.append({**row, **({"detail": detail} if detail else {})})
-        self._print("  ".join(_cell(row.get(name), w, form) for name, w, form in self.columns))
+        self._print(self._line(row))
 
     def judge(self, where: str, goals: Iterable[Goal], values: Mapping[str, float]) -> None:
         for goal in goals:
@@ -213,12 +218,24 @@ class Report:
         self.notes.append(text)
         self._print(text)
 
+    def text(self) -> str:
+        """The whole table."""
+        lines = [self.title, self._header(), *map(self._line, self.rows), *self.notes]
+        return "\n".join(line.rstrip() for line in lines) + "\n"
+
+    def save(self, path: Path, threads: int = 1) -> None:
+        """Writes the table below the conditions that it holds for."""
+        words = ", ".join(f"{key} {value}" for key, value in environment(threads).items())
+        path.write_text(f"{words}\n\n{self.text()}", encoding="utf-8")
+
     def show(self) -> None:
         """Prints all rows now, of a report that was quiet while they came."""
         self.quiet = False
         self.start()
         for row in self.rows:
-            self._print("  ".join(_cell(row.get(name), w, form) for name, w, form in self.columns))
+            self._print(self._line(row))
+        for note in self.notes:
+            self._print(note)
 
     def finish(self) -> None:
         if not self.verdicts:
@@ -243,6 +260,12 @@ class Report:
                 for v in self.verdicts
             ],
         }
+
+    def _header(self) -> str:
+        return "  ".join(f"{name:{_side(form)}{width}}" for name, width, form in self.columns)
+
+    def _line(self, row: Mapping[str, object]) -> str:
+        return "  ".join(_cell(row.get(name), width, form) for name, width, form in self.columns)
 
     def _print(self, text: str) -> None:
         if not self.quiet:

@@ -93,6 +93,36 @@ def test_a_peer_computes_what_the_graph_computes(networks, net, tmp_path, name):
         assert_close(runner.result(), expected)
 
 
+def test_layers_hold_every_step_against_a_bound(networks, net, tmp_path):
+    layers = importlib.import_module("benchmarks.networks.layers")
+    profile = layers.profiled(pyconv.compile(net, SHAPE), networks.pictures(SHAPE))
+    assert all(layer.bound > 0 and layer.seconds >= 0 for layer in profile.layers)
+    gaps = [layer.gap for layer in profile.largest_gaps()]
+    assert gaps == sorted(gaps, reverse=True)
+    report = layers.report("net", profile, count=3)
+    *_, total = report.rows
+    assert total["layer"] == f"sum of {len(profile.layers)}"
+    assert total["MMAC"] == pytest.approx(networks.exchanged(net, SHAPE).macs / 1e6)
+    report.save(tmp_path / "layers.txt")
+    assert "commit" in (tmp_path / "layers.txt").read_text().splitlines()[0]
+
+
+def test_the_child_process_reports_its_memory(networks, net, tmp_path):
+    memory = importlib.import_module("benchmarks.networks.memory")
+    engines = importlib.import_module("benchmarks.networks.engines")
+    harness = importlib.import_module("benchmarks.harness")
+    if not Path("/proc/self/status").exists():
+        pytest.skip("/proc/self/status is not there")
+    src = networks.pictures(SHAPE)
+    engines.ours.write(net, SHAPE, tmp_path, "exact")
+    task = engines.Task(tmp_path, src, pyconv.compile(net, SHAPE, accuracy="exact")(src), 0)
+    report = harness.Report("memory", memory.COLUMNS, quiet=True)
+    memory.measure("net", task, engines.Setup(accuracy="exact"), (), report)
+    assert not report.notes
+    (row,) = report.rows
+    assert 0 < row["imports"] <= row["resident"] <= row["peak"] and row["first ms"] > 0
+
+
 def assert_close(got, expected):
     """Each of the 20 layers sums at most 288 products and has an error of 290 u of magnitudes that
     cancel by less than 10: 20 * 290 * 10 * 2^-24 < 4e-3. A wrong side or axis is off by the whole."""
