@@ -97,6 +97,7 @@ class Model:
             list(options.without), options.memory_limit,
         )  # fmt: skip
         self._core = core
+        self._run = core.runner()
         self.options = options
         graph = core.graph
         values = [graph.value(i) for i in graph.inputs]
@@ -154,6 +155,10 @@ class Model:
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         """Runs the network on arrays of the compiled shapes and dtypes."""
+        if not named:
+            result = self._run(inputs, None)
+            if result is not NotImplemented:
+                return result
         results = self._core.run(self._arrays(inputs, named), None)
         return results[0] if len(results) == 1 else tuple(results)
 
@@ -162,6 +167,10 @@ class Model:
 
         `out` is C-contiguous, of the output's shape and dtype, and overlaps no input.
         """
+        if not named:
+            result = self._run(inputs, out)
+            if result is not NotImplemented:
+                return result
         if isinstance(out, np.ndarray):
             out = [out]
         results = self._core.run(self._arrays(inputs, named), out)

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "bindings/arguments.h"
+#include "bindings/net_runner.h"
 #include "net/evaluate.h"
 #include "net/model.h"
 #include "net/model_file.h"
@@ -437,6 +438,7 @@ void register_net(py::module_& m) {
   py::class_<Model, std::shared_ptr<Model>>(m, "Model")
       .def(py::init(&make_model))
       .def("run", &run_model)
+      .def("runner", [](const std::shared_ptr<Model>& model) { return make_runner(model); })
       .def("profile", &profile_model)
       .def("steps", &step_list)
       .def("rewrites", &rewrite_list)

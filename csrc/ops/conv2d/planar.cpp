@@ -119,6 +119,7 @@ class PlanarConv final : public Conv2dImpl {
       run_row(run, src + image * at_.image + group * p_.icg() * at_.plane + y * p_.sh * at_.width,
               image, group, y, x0, std::min(ow, x0 + stretch));
     });
+    if (activates_at_once()) activate_rows(activation_, cap_, run.dst, 1, p_.dst_size(), p_.dst_size());
   }
 
   std::size_t workspace_bytes() const override {
@@ -135,6 +136,12 @@ class PlanarConv final : public Conv2dImpl {
 
  private:
   static constexpr std::int64_t kStretch = 768;  // pixels: a multiple of every tile
+
+  // Outputs that stay in L1 are one row: no tail at the end of each of the image's.
+  bool activates_at_once() const {
+    return !activation_.is_clamp() &&
+           static_cast<std::size_t>(p_.dst_size()) * sizeof(float) <= cpu().l1d_bytes / 2;
+  }
 
   void run_row(const Conv2dRun& run, const float* src, std::int64_t image, std::int64_t group,
                std::int64_t y, std::int64_t x0, std::int64_t x1) const {
@@ -165,7 +172,7 @@ class PlanarConv final : public Conv2dImpl {
         kernel.by_vectors[(tile.pixels + lanes - 1) / lanes - 1](tile);
       }
     }
-    if (activation_.is_clamp()) return;
+    if (activation_.is_clamp() || activates_at_once()) return;
     activate_rows(activation_, cap_,
                   run.dst + (image * p_.oc + group * p_.ocg()) * plane + y * ow + x0, p_.ocg(),
                   x1 - x0, plane);
