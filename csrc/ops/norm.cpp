@@ -46,25 +46,33 @@ void lrn_planes(const LrnProblem& p, LrnFn fn, const float* src, float* dst, int
   });
 }
 
+// Pixels whose channels are copied together: a load that spans two fresh stores would wait for them.
+constexpr std::int64_t kCopied = 8;
+
 // A pixel's channels are copied between zeros, which leave the sum as it is.
 void lrn_rows(const LrnProblem& p, LrnFn fn, const float* src, float* dst, int threads) {
   const std::int64_t before = std::min(p.size / 2, p.channels);
   const std::int64_t after = std::min((p.size - 1) / 2, p.channels);
   const std::int64_t padded = before + p.channels + after, rows = p.images * p.pixels;
   const std::int64_t group = std::max<std::int64_t>(1, kChunk / p.channels);
-  std::vector<float> scratch(static_cast<std::size_t>(threads * padded), 0.0f);
+  std::vector<float> scratch(static_cast<std::size_t>(threads * kCopied * padded), 0.0f);
   parallel_for((rows + group - 1) / group, threads, [&](std::int64_t chunk, int worker) {
-    float* window = scratch.data() + worker * padded;
+    float* windows = scratch.data() + worker * kCopied * padded;
     LrnArgs args = lrn_args(p);
-    args.window = window;
     args.n = p.channels;
     args.stride = 1;
     args.count = before + 1 + after;
-    for (std::int64_t r = chunk * group; r < std::min(rows, (chunk + 1) * group); ++r) {
-      args.src = src + r * p.channels;
-      args.dst = dst + r * p.channels;
-      std::copy_n(args.src, p.channels, window + before);
-      fn(args);
+    const std::int64_t last = std::min(rows, (chunk + 1) * group);
+    for (std::int64_t r0 = chunk * group; r0 < last; r0 += kCopied) {
+      const std::int64_t copied = std::min(kCopied, last - r0);
+      for (std::int64_t i = 0; i < copied; ++i)
+        std::copy_n(src + (r0 + i) * p.channels, p.channels, windows + i * padded + before);
+      for (std::int64_t i = 0; i < copied; ++i) {
+        args.window = windows + i * padded;
+        args.src = src + (r0 + i) * p.channels;
+        args.dst = dst + (r0 + i) * p.channels;
+        fn(args);
+      }
     }
   });
 }

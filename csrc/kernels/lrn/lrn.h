@@ -4,7 +4,8 @@
 //     dst_i = src_i * d_i^-beta
 //
 // The sum is one chain of fused multiply-adds in rising j that starts at +0; then one fused
-// multiply-add gives d. d^-beta is exp(-beta log d) with the logarithm in two parts. beta != 0.
+// multiply-add gives d. dst_i is src_i / (sqrt(d) sqrt(sqrt(d))) where beta is 3/4, src_i / sqrt(d) where
+// it is 1/2; else d^-beta is exp(-beta log d) with the logarithm in two parts. beta != 0.
 // d = 0 gives an infinity (beta > 0), d = inf gives 0, negative d NaN. dst overlaps neither src nor
 // the window. Nothing is touched beyond n elements of src, dst and each of the rows of the window.
 #pragma once

@@ -19,8 +19,25 @@ PYCONV_INLINE vf lrn_scale(vf sum, const LrnConstants& c) {
   return select(mask_and(gt(d, zero()), lt(d, set1(__builtin_inff()))), power, special);
 }
 
-void lrn(const LrnArgs& args) {
-  const LrnConstants constants(args);
+// x d^-beta, d = k + scale * sum.
+struct AnyPower {
+  LrnConstants c;
+  explicit PYCONV_INLINE AnyPower(const LrnArgs& args) : c(args) {}
+  PYCONV_INLINE vf operator()(vf x, vf sum) const { return mul(x, lrn_scale(sum, c)); }
+};
+template <bool kThreeQuarters>
+struct RootPower {
+  vf scale, k;
+  explicit PYCONV_INLINE RootPower(const LrnArgs& args) : scale(set1(args.scale)), k(set1(args.k)) {}
+  PYCONV_INLINE vf operator()(vf x, vf sum) const {
+    const vf root = sqrt(fma(sum, scale, k));
+    return div(x, kThreeQuarters ? mul(root, sqrt(root)) : root);
+  }
+};
+
+template <class Power>
+PYCONV_INLINE void lrn_elements(const LrnArgs& args) {
+  const Power power(args);
   std::int64_t i = 0;
   for (; i + VL <= args.n; i += VL) {
     vf sum = zero();
@@ -28,7 +45,7 @@ void lrn(const LrnArgs& args) {
       const vf x = load(args.window + j * args.stride + i);
       sum = fma(x, x, sum);
     }
-    store(args.dst + i, mul(load(args.src + i), lrn_scale(sum, constants)));
+    store(args.dst + i, power(load(args.src + i), sum));
   }
   if (i == args.n) return;
   const vm tail = mask_first(static_cast<int>(args.n - i));
@@ -37,7 +54,14 @@ void lrn(const LrnArgs& args) {
     const vf x = load_tail(args.window + j * args.stride + i, tail);
     sum = fma(x, x, sum);
   }
-  store_tail(args.dst + i, mul(load_tail(args.src + i, tail), lrn_scale(sum, constants)), tail);
+  store_tail(args.dst + i, power(load_tail(args.src + i, tail), sum), tail);
+}
+
+void lrn(const LrnArgs& description) {
+  const LrnArgs args = description;  // a copy that no store can be thought to change
+  if (args.beta == 0.75f) return lrn_elements<RootPower<true>>(args);
+  if (args.beta == 0.5f) return lrn_elements<RootPower<false>>(args);
+  lrn_elements<AnyPower>(args);
 }
 
 }  // namespace
