@@ -19,6 +19,7 @@ from pyconv.preprocess import recipe
 @click.argument("model")
 @model_options
 @click.option("--profile", is_flag=True, help="Also run it, and measure every layer.")
+@click.option("--all", "everything", is_flag=True, help="Name every layer in every list.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @plainly
 def explain(
@@ -30,6 +31,7 @@ def explain(
     threads: int | None,
     accuracy: str | None,
     profile: bool,
+    everything: bool,
     as_json: bool,
 ) -> None:
     """What runs for each layer of MODEL, and why.
@@ -64,7 +66,8 @@ def explain(
         return
     from pyconv.commands.tables import explained as rendered
 
-    console(width=240).print(rendered(document, found.name), highlight=False)
+    out = console(width=240)
+    out.print(rendered(document, found.name, everything=everything, width=out.width), highlight=False)
 
 
 @click.command()

@@ -13,6 +13,10 @@ from rich.text import Text
 from pyconv.study.report import percent, quantity, times
 
 _LAYERS_NAMED = 3
+_FUSIONS_NAMED = 6
+_LONGEST = 36
+WIDE = 200
+"""Characters that the table of layers takes with all its columns."""
 
 
 def table(title: str, *columns: str, left: int = 1) -> Table:
@@ -23,44 +27,63 @@ def table(title: str, *columns: str, left: int = 1) -> Table:
     return made
 
 
-def explained(found: dict[str, Any], name: str) -> RenderableType:
-    """`pyconv.explain.explain`'s dict for a terminal."""
-    parts: list[RenderableType] = [layers_table(found, name)]
+def short(name: str) -> str:
+    """The end of a long name, which is what tells layers apart.
+
+    >>> short("/features/features.8/conv/conv.1/conv.1.0/Conv")
+    '...tures.8/conv/conv.1/conv.1.0/Conv'
+    """
+    return name if len(name) <= _LONGEST else "..." + name[3 - _LONGEST :]
+
+
+def explained(
+    found: dict[str, Any], name: str, *, everything: bool = False, width: int = WIDE
+) -> RenderableType:
+    """`pyconv.explain.explain`'s dict for a terminal `width` characters wide; `everything`: no list is cut
+    short."""
+    parts: list[RenderableType] = [layers_table(found, name, width >= WIDE)]
     if "seconds" in found["totals"]:
         parts.append(profile_table(found))
-    parts += [Text("Fusions", style="bold"), *_fusions(found["rewrites"]), Text()]
+    parts += [Text("Fusions", style="bold"), *_fusions(found["rewrites"], everything), Text()]
     if found["refused"]:
-        parts += [Text("Refused", style="bold"), *map(_refusal, found["refused"]), Text()]
+        parts += [
+            Text("Refused", style="bold"),
+            *(_refusal(group, everything) for group in found["refused"]),
+            Text(),
+        ]
     if found["dearer"]:
         parts.append(dearer_table(found["dearer"]))
     return Group(*parts, Text(totals_line(found), style="bold"))
 
 
-def layers_table(found: dict[str, Any], name: str) -> Table:
+def layers_table(found: dict[str, Any], name: str, wide: bool = True) -> Table:
+    """Unless `wide`, without bytes and lifetimes."""
     options = found["options"]
     title = f"{name}: {_shapes(found['inputs'])} -> {_shapes(found['outputs'])}, {options['accuracy']}, {found['isa']}"
+    moved = ("read", "written", "weights") if wide else ()
     made = table(
-        title, "layer", "", "output", "sees", "parameters", "MACs", "read", "written", "weights",
-        "algorithm", "lies at", "during", left=3,
-    )  # fmt: skip
+        title,
+        *("layer", "", "output", "sees", "parameters", "MACs", *moved, "algorithm", "lies at"),
+        *(("during",) if wide else ()),
+        left=3,
+    )
     for index, layer in enumerate(found["layers"]):
-        moved = layer["bytes"]
+        memory = layer["memory"]
         made.add_row(
-            Text(f"{index:>3} {layer['name']}"),
+            Text(f"{index:>3} {short(layer['name'])}"),
             _operator(layer),
             "x".join(map(str, layer["output"]["shape"])),
             _sees(layer["receptive_field"]),
             quantity(layer["parameters"]) if layer["parameters"] else "",
             quantity(layer["macs"]) if layer["macs"] else "",
-            quantity(moved["read"], "B"),
-            quantity(moved["written"], "B"),
-            quantity(moved["weights"], "B") if moved["weights"] else "",
+            *(quantity(layer["bytes"][key], "B") if layer["bytes"][key] else "" for key in moved),
             Text("\n".join(part for part in (layer["algorithm"], layer["kernels"]) if part)),
-            _place(layer["memory"]),
-            f"{layer['memory']['first']}-{layer['memory']['last']}",
+            _place(memory),
+            *((f"{memory['first']}-{memory['last']}",) if wide else ()),
         )
-    for column in (9, 10):
-        made.columns[column].justify = "left"
+    for column in made.columns:
+        if column.header in ("algorithm", "lies at"):
+            column.justify = "left"
     return made
 
 
@@ -106,7 +129,7 @@ def profile_table(found: dict[str, Any]) -> Table:
     for index, layer in enumerate(found["layers"]):
         p = layer["profile"]
         made.add_row(
-            Text(f"{index:>3} {layer['name']}"),
+            Text(f"{index:>3} {short(layer['name'])}"),
             _operator(layer),
             layer["algorithm"],
             quantity(p["seconds"], "s"),
@@ -124,18 +147,24 @@ def profile_table(found: dict[str, Any]) -> Table:
     return made
 
 
-def _fusions(rewrites: Sequence[dict[str, str]]) -> list[Text]:
+def _fusions(rewrites: Sequence[dict[str, str]], everything: bool) -> list[Text]:
     by_pass: dict[str, list[str]] = {}
     for rewrite in rewrites:
         by_pass.setdefault(rewrite["pass"], []).append(rewrite["text"])
     if not by_pass:
         return [Text("none")]
-    return [Text(f"{name} ({len(texts)}): {'; '.join(texts)}") for name, texts in by_pass.items()]
+    lines = []
+    for name, texts in by_pass.items():
+        shown = texts if everything or len(texts) <= _FUSIONS_NAMED else texts[: _FUSIONS_NAMED - 1]
+        more = [] if len(shown) == len(texts) else [f"... and {len(texts) - len(shown)} more (--all)"]
+        lines += [Text(f"{name} ({len(texts)})"), *(Text(f"  {line}") for line in (*shown, *more))]
+    return lines
 
 
-def _refusal(group: dict[str, Any]) -> Text:
+def _refusal(group: dict[str, Any], everything: bool) -> Text:
     names, reasons = group["layers"], group["reasons"]
-    shown = ", ".join(names[:_LAYERS_NAMED]) + (", ..." if len(names) > _LAYERS_NAMED else "")
+    most = len(names) if everything else _LAYERS_NAMED
+    shown = ", ".join(map(short, names[:most])) + (", ..." if len(names) > most else "")
     such = "" if len(reasons) == 1 else " (and alike)"
     layers = "1 layer" if len(names) == 1 else f"{len(names)} layers"
     return Text(f"{', '.join(group['algorithms'])}: {reasons[0]}{such}; {layers}: {shown}")
