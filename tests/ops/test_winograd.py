@@ -160,7 +160,7 @@ def test_workspace_is_stated_beforehand():
 
 def test_cost_counts_packing_when_the_plan_is_for_one_run():
     """A one-shot call does not transform the weights for a few pixels."""
-    conv = conv3x3(128, 128, 4, 4)
+    conv = conv3x3(128, 128, 8, 8)
     x, weight, _ = conv.arrays(seeded(conv), reals)
     exact = pyconv.conv2d(x, weight, padding=1, accuracy="exact")
     np.testing.assert_array_equal(pyconv.conv2d(x, weight, padding=1), exact)

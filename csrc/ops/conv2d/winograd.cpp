@@ -24,7 +24,7 @@ namespace {
 constexpr int kMostElements = 64;
 constexpr int kWidestPanel = 64;
 // F6's error is two to three times F4's: it has to be this much faster to be chosen.
-constexpr double kF6Handicap = 1.2;
+constexpr double kF6Handicap = 1.3;
 
 class WinogradConv final : public Conv2dImpl {
  public:

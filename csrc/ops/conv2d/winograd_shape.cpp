@@ -35,9 +35,10 @@ double output_operations(int m) {
 
 // Bytes per cycle at which `bytes` that are used over and over stream from where they fit. Zen 5,
 // 2026-11, beside the arithmetic that overlaps: `python -m benchmarks.bench_layers winograd`.
+constexpr double kDramRate = 10.0;
 double stream_rate(double bytes) {
   if (bytes <= 0.75 * static_cast<double>(cpu().l2_bytes)) return 64.0;
-  return bytes <= 0.85 * static_cast<double>(cpu().l3_bytes) ? 36.0 : 10.0;
+  return bytes <= 0.85 * static_cast<double>(cpu().l3_bytes) ? 36.0 : kDramRate;
 }
 
 // Cycles around the transforms of a tile, and around the product of one element and panel.
@@ -82,7 +83,7 @@ void WinogradShape::cut(const Conv2dProblem& p, int threads) {
   for (std::int64_t n = 1; n <= 8; ++n)
     for (std::int64_t chunk = (count + parts - 1) / parts; chunk > 0; chunk /= 2) {
       lay_out((tiles + n - 1) / n, chunk);
-      const double cost = cycles(p);
+      const double cost = cut_cycles(p);
       if (best_chunk && cost >= least) continue;
       least = cost;
       best_block = tile_block;
@@ -124,25 +125,44 @@ double WinogradShape::weight_bytes() const {
   return 4.0 * elements * static_cast<double>(channels) * static_cast<double>(columns);
 }
 
-double WinogradShape::cycles(const Conv2dProblem& p) const {
+double WinogradShape::product_cycles() const {
   const double count = static_cast<double>(tiles), passes = static_cast<double>(blocks());
-  const double chunks =
-      static_cast<double>((panels.size() + chunk_panels - 1) / chunk_panels);
-  double total = passes * elements * gemm_cycles(panels, tile_block, channels);
-  total += elements * (count * chunks + passes * kProductCall * static_cast<double>(panels.size()));
+  return passes * elements * gemm_cycles(panels, tile_block, channels) +
+         elements * (count * chunks() + passes * kProductCall * static_cast<double>(panels.size()));
+}
+
+double WinogradShape::transform_cycles(const Conv2dProblem& p) const {
+  const double count = static_cast<double>(tiles);
   const int lanes = transforms->info.isa == Isa::avx512 ? 16 : transforms->info.isa == Isa::avx2 ? 8 : 4;
   const double source_vectors = static_cast<double>((p.ic + lanes - 1) / lanes);
   const double result_vectors = static_cast<double>((p.oc + lanes - 1) / lanes);
-  total += count * kTileCalls * (1.0 + chunks) / 2.0;
-  total += count * 50.0 / transforms->info.efficiency *
-           (source_vectors * input_operations(m) + result_vectors * output_operations(m));
-  // Weights once per block; V and M written once, V read for every chunk, M once.
-  const double scratch = 4.0 * static_cast<double>(v_floats + m_floats);
+  const double arithmetic = count * 50.0 / transforms->info.efficiency *
+                            (source_vectors * input_operations(m) + result_vectors * output_operations(m));
+  // V and M written once, V read for every chunk, M once.
   const double v_bytes = 4.0 * elements * count * static_cast<double>(p.ic);
   const double m_bytes = 4.0 * elements * count * static_cast<double>(p.oc);
-  total += passes * weight_bytes() / stream_rate(weight_bytes() + scratch);
-  total += (v_bytes * (1.0 + chunks) + 2.0 * m_bytes) / 2.0 / stream_rate(scratch);
-  return total;
+  return count * kTileCalls * (1.0 + chunks()) / 2.0 + arithmetic +
+         (v_bytes * (1.0 + chunks()) + 2.0 * m_bytes) / 2.0 / stream_rate(scratch_bytes());
+}
+
+// The first reading of the weights, and each one after it.
+double WinogradShape::weight_cycles(double first_rate) const {
+  const double again = weight_bytes() / stream_rate(weight_bytes() + scratch_bytes());
+  return weight_bytes() / first_rate + (static_cast<double>(blocks()) - 1.0) * again;
+}
+
+// Nothing is said to overlap: weights that wait for nobody leave room for V and M.
+double WinogradShape::cut_cycles(const Conv2dProblem& p) const {
+  return product_cycles() + transform_cycles(p) +
+         weight_cycles(stream_rate(weight_bytes() + scratch_bytes()));
+}
+
+// The next weights are fetched during the product. The layers of a network take turns, so that those
+// which are too large for L2 come from DRAM.
+double WinogradShape::cycles(const Conv2dProblem& p) const {
+  const double l2 = static_cast<double>(cpu().l2_bytes);
+  const double rate = weight_bytes() <= 0.75 * l2 ? stream_rate(weight_bytes()) : kDramRate;
+  return transform_cycles(p) + std::max(product_cycles(), weight_cycles(rate));
 }
 
 double WinogradShape::least_cycles(int m, const Conv2dProblem& p) {

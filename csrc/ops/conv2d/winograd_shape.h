@@ -36,6 +36,14 @@ struct WinogradShape {
 
  private:
   void cut(const Conv2dProblem& p, int threads);
+  double product_cycles() const;
+  double transform_cycles(const Conv2dProblem& p) const;
+  double weight_cycles(double first_rate) const;
+  double cut_cycles(const Conv2dProblem& p) const;
+  double chunks() const {
+    return static_cast<double>((panels.size() + chunk_panels - 1) / chunk_panels);
+  }
+  double scratch_bytes() const { return 4.0 * static_cast<double>(v_floats + m_floats); }
   void lay_out(std::int64_t block, std::int64_t chunk);
   std::int64_t chunk_columns() const;
 };
