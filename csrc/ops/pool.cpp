@@ -108,6 +108,9 @@ void Pool2dProblem::validate() const {
   need_extent("channels", c, 0);
   check_axis("height", ih, kh, sh, dh, ph);
   check_axis("width", iw, kw, sw, dw, pw);
+  if (kind == PoolKind::avg && std::max(dh, dw) > 1)
+    throw InvalidArgument("dilation: expected 1 for averages, got " +
+                          std::to_string(std::max(dh, dw)));
   need_elements("x", {mb, c, ih, iw});
   need_elements("output", {mb, c, oh(), ow()});
 }

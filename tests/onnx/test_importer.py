@@ -299,6 +299,11 @@ def test_dense_layers_of_every_form():
     for row in (c[0], c[:1], c[0, :1], c[0, 0]):
         model = model_of([node("Gemm", "x w c", "y")], [info("x", [3, 4])], ["y"], {"w": w, "c": np.asarray(row)})
         np.testing.assert_allclose(run(model, x), wide + row, rtol=1e-5, atol=1e-5)
+    square = rng.standard_normal((4, 4)).astype(np.float32)
+    for column in (c[:1, :4].T, c[:1, :4]):
+        known = {"w": square, "c": np.ascontiguousarray(column)}
+        model = model_of([node("Gemm", "x w c", "y")], [info("x", [4, 4])], ["y"], known)
+        np.testing.assert_allclose(run(model, square), square @ square + column, rtol=1e-5, atol=1e-5)
     shapes = [((4,), (4,)), ((4,), (4, 5)), ((3, 4), (4,)), ((2, 3, 4), (4,)), ((2, 3, 4), (4, 5)), ((4,), (2, 4, 5))]
     for a, b in shapes:
         left, right = (rng.standard_normal(s).astype(np.float32) for s in (a, b))

@@ -234,3 +234,13 @@ def test_bad_shapes():
     ]:
         with pytest.raises(ValueError, match=message):
             fold(op, *arrays, **attributes)
+
+
+def test_dilated_averages_are_for_the_general_operator():
+    """The quick kernels count taps that lie side by side."""
+    x = reals(np.random.default_rng(11), (1, 1, 1, 5))
+    with pytest.raises(ValueError, match="dilation: expected 1 for averages, got 2"):
+        fold("avg_pool", x, kernel=[1, 2], dilation=[1, 2], padding=[0, 1], count_include_pad=0)
+    want = np.convolve(np.pad(x[0, 0, 0], 1), [1, 0, 1], "valid") / [1, 2, 2, 2, 1]
+    got = fold("avg_pool_nd", x, kernel=[1, 2], dilation=[1, 2], padding=[0, 1, 0, 1])
+    np.testing.assert_allclose(got[0, 0, 0], want, rtol=1e-6)

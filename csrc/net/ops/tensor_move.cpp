@@ -1,5 +1,5 @@
 // Elements moved and not computed: transpose (attribute axes, reversed where absent), slice (starts, ends,
-// steps, axes as numpy's start:end:step), expand (shape), tile (repeats), pad (pads: all befores, then all
+// steps, axes), expand (shape), tile (repeats), pad (pads: all befores, then all
 // afters; mode; value), gather (x, indices; axis).
 #include <algorithm>
 #include <string>
@@ -58,14 +58,16 @@ struct Range {
   std::int64_t start = 0, step = 1, count = 0;
 };
 
-// start:end:step of an axis: positions before the front count from the end, those beyond are clipped.
+// start:end:step of an axis: negative positions count from the end. As ONNX has it, a start before the
+// front is the first element whatever the step (numpy: nothing, where the step is negative).
 Range range_of(std::int64_t size, std::int64_t start, std::int64_t end, std::int64_t step) {
   const auto clipped = [&](std::int64_t at) {
     if (at < 0) at = at < -size ? -1 : at + size;
     return step > 0 ? std::min(std::max<std::int64_t>(at, 0), size)
                     : std::min(std::max<std::int64_t>(at, -1), size - 1);
   };
-  const std::int64_t first = clipped(start), last = clipped(end);
+  const std::int64_t first = size == 0 ? 0 : std::max<std::int64_t>(0, clipped(start));
+  const std::int64_t last = size == 0 ? 0 : clipped(end);
   const std::int64_t room = step > 0 ? last - first : first - last;
   const std::uint64_t stride =
       step > 0 ? static_cast<std::uint64_t>(step) : 0 - static_cast<std::uint64_t>(step);

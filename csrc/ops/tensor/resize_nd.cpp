@@ -31,18 +31,21 @@ bool parse(const char* const (&names)[kCount], const std::string& name, Enum* va
   return false;
 }
 
-// The position in the source of output i.
+// The position in the source of output i. Where the scale is out / size a quotient of integers is
+// divided once, so that a position between two pixels is exactly there.
 double source_of(const ResizeNdAxis& axis, Coordinates coordinates, std::int64_t i) {
   const double x = static_cast<double>(i), size = static_cast<double>(axis.size);
-  const double length = axis.scale * size;  // not always the integer out
-  const double half_pixel = (x + 0.5) / axis.scale - 0.5;
+  const double length = axis.scale * size, out = static_cast<double>(axis.out);
+  const bool plain = axis.scale == out / size;
+  const double half_pixel =
+      plain ? ((2 * x + 1) * size - out) / (2 * out) : (x + 0.5) / axis.scale - 0.5;
   switch (coordinates) {
     case Coordinates::half_pixel: return half_pixel;
     case Coordinates::half_pixel_symmetric:
-      return size / 2 * (1 - static_cast<double>(axis.out) / length) + half_pixel;
-    case Coordinates::pytorch_half_pixel: return length == 1.0 ? -0.5 : half_pixel;
+      return size / 2 * (1 - out / length) + half_pixel;
+    case Coordinates::pytorch_half_pixel: return axis.out > 1 ? half_pixel : 0.0;
     case Coordinates::align_corners: return length == 1.0 ? 0.0 : x * (size - 1) / (length - 1);
-    case Coordinates::asymmetric: return x / axis.scale;
+    case Coordinates::asymmetric: return plain ? x * size / out : x / axis.scale;
     case Coordinates::tf_half_pixel_for_nn: return (x + 0.5) / axis.scale;
     case Coordinates::tf_crop_and_resize: break;
   }

@@ -163,6 +163,8 @@ def quick_pool(n: Node, op: str, x: Tensor, window: Window, ceil: int, **more: A
     value = float("-inf") if op == "max_pool" else 0.0
     if x.dtype != "float32" or window.rank > 2 or 0 in x.shape or min(window.pads) < 0:
         return None
+    if op == "avg_pool" and max(window.dilation) > 1:
+        return None
     one = window.rank == 1
     if one:
         window, x = with_unit_axis(window), raised(n, x)

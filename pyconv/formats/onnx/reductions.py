@@ -92,7 +92,7 @@ def gemm(n: Node) -> Built:
     columns = b.shape[0 if turned_b else 1]
     if weight is not None and a.dtype == "float32" and not a.is_constant:
         weight = scaled(weight if turned_b else weight.T, alpha)
-        if c is None or (bias is not None and bias.size in (1, columns) and bias.shape[-1:] in ((), (1,), (columns,))):
+        if c is None or (bias is not None and (bias.size == 1 or bias.shape in ((columns,), (1, columns)))):
             row = None if bias is None else scaled(np.broadcast_to(bias.reshape(-1), (columns,)), beta)
             return n.op("linear", [a, weight, row])
         result, alpha = n.op("linear", [a, weight]), 1.0

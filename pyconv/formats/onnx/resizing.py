@@ -25,11 +25,16 @@ def upsample(n: Node) -> Built:
 
 
 def simple_resize(n: Node, x: Tensor, scales: list[float]) -> Built:
-    """What Upsample and the first Resize had: no choice of coordinates."""
+    """What Upsample and the first Resize had: no choice of coordinates. The nearest pixel is the one
+    before where an axis grows, and the one after where it shrinks."""
     mode = n.text("mode", "nearest")
-    sizes = scaled_sizes(n, x, scales)
-    return n.op("resize", [x], sizes=sizes, scales=scales, mode=mode if mode != "bilinear" else "linear",
-                coordinates="asymmetric", nearest_mode="floor")  # fmt: skip
+    scaled_sizes(n, x, scales)
+    for rule, chosen in (("ceil", [s < 1 for s in scales]), ("floor", [s >= 1 for s in scales])):
+        part = [s if here else 1.0 for s, here in zip(scales, chosen)]
+        if any(s != 1 for s in part) or rule == "floor":
+            x = n.op("resize", [x], sizes=scaled_sizes(n, x, part), scales=part, nearest_mode=rule,
+                     mode=mode if mode != "bilinear" else "linear", coordinates="asymmetric")  # fmt: skip
+    return x
 
 
 def keep_aspect(policy: str, n: Node, x: Tensor, axes: list[int], sizes: list[int]) -> list[int]:
