@@ -57,7 +57,8 @@ def explain(
     if profile:
         from pyconv.study import machine
 
-        peak = machine.fma_peak(found.model.options.max_isa, threads=found.model.options.threads or 1)
+        threads = max((step["threads"] for step in found.model.describe()["steps"]), default=1)
+        peak = machine.fma_peak(found.model.options.max_isa, threads=threads)
     document = explained(found.model, profile=profile, peak_gflops=peak)
     if peak is not None:
         document["peak_gflops"] = peak

@@ -46,7 +46,12 @@ class Found:
 
     @property
     def classes(self) -> int:
-        return next(iter(self.model.output_shapes.values()))[-1]
+        """Of the first output; ValueError where it is not (N, classes), nor that with axes of 1."""
+        shape = next(iter(self.model.output_shapes.values()))
+        sizes = [size for size in shape[1:] if size != 1]
+        if len(shape) < 2 or len(sizes) > 1:
+            raise ValueError(f"{self.name}: expected a classifier, of output (N, classes), got {shape}")
+        return sizes[0] if sizes else 1
 
 
 def find(wanted: Wanted) -> Found:

@@ -48,6 +48,13 @@ def test_nothing_is_allocated_while_running(preloaded):
     assert {case: count for case, count in counts.items() if count[0] != count[1]} == {}
 
 
+def test_every_operator_has_a_case():
+    ran = set()
+    for _, model in allocations.compiled():
+        ran |= {step["op"] for step in model.describe()["steps"]}
+    assert {op["name"] for op in pyconv._core.ops()} - ran <= allocations.RARE
+
+
 @pytest.mark.parametrize("side", ["after", "before"])
 def test_nothing_is_touched_beyond_the_arena(preloaded, side):
     assert len(preloaded(side)) > 60

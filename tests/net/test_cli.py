@@ -187,6 +187,8 @@ def test_refusals_are_one_sentence(classifier, picture, tmp_path):
     assert refusal("explain", "resnet18", "--width", 2) == "--width: resnet18 has no such option"
     assert "expected one of imagenet" in refusal("run", path, picture, "--recipe", "none")
     assert "expected one of 1 channel" in refusal("run", "lenet5", picture, "--recipe", "imagenet")
+    pyconv.compile(nn.Conv2d(3, 4, 3), (1, 3, 32, 32)).save(tmp_path / "conv.pyconv")
+    assert "expected a classifier" in refusal("run", tmp_path / "conv.pyconv", picture)
     (tmp_path / "bad.png").write_bytes(b"no picture")
     assert "bad.png" in refusal("run", path, tmp_path / "bad.png")
     (tmp_path / "bad.pyconv").write_bytes(b"no network at all")

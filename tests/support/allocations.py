@@ -39,8 +39,12 @@ CONVOLUTIONS = {
 ACTIVATIONS = (
     "relu", "relu6", "leaky_relu", "elu", "sigmoid", "hard_sigmoid", "silu", "hard_swish", "tanh", "gelu",
     "gelu_tanh", "exp", "abs", "neg", "sqrt", "log", "erf", "softplus", "softsign", "mish", "selu", "celu",
-    "thresholded_relu", "clip", "round", "floor",
+    "thresholded_relu", "clip", "round", "floor", "ceil", "sign", "reciprocal", "affine_unit", "isnan", "isinf",
 )  # fmt: skip
+
+
+RARE = {"reshape", "identity", "reorder"}
+"""Operators that are no step, or need no case of their own."""
 
 
 def conv_net(algorithm):
@@ -85,7 +89,14 @@ def tensor_ops(b, x):
     made += [b.node(op, [x, one]) for op in ("add", "sub", "mul", "div", "pow", "min", "max")]
     made += [b.node("add", [x, b.constant(np.ones((1, 8, 1, 1), np.float32))])]
     test = b.node("less", [x, one])
-    made += [test, b.node("where", [test, x, one]), b.node("cast", [x], to="int64")]
+    made += [b.node(op, [x, one]) for op in ("equal", "less_equal", "greater", "greater_equal", "fmod")]
+    made += [b.node(f"logical_{op}", [test, b.node("isnan", [x])]) for op in ("and", "or", "xor")]
+    made += [
+        b.node("logical_not", [test]),
+        test,
+        b.node("where", [test, x, one]),
+        b.node("cast", [x], to="int64"),
+    ]
     made += [b.node("prelu", [x, b.constant(np.ones((8, 1, 1), np.float32))])]
     made += [
         b.node("transpose", [x], axes=[0, 2, 3, 1]),
@@ -108,7 +119,21 @@ def tensor_ops(b, x):
     made += [
         b.node(f"reduce_{kind}", [x], axes=[2, 3]) for kind in ("sum", "mean", "max", "l2", "log_sum_exp")
     ]
-    made += [b.node("reduce_mean", [x], axes=[1]), b.node("argmax", [x], axis=1)]
+    made += [b.node(f"reduce_{kind}", [x]) for kind in ("l1", "prod", "min", "sum_square", "log_sum")]
+    made += [
+        b.node("reduce_mean", [x], axes=[1]),
+        b.node("argmax", [x], axis=1),
+        b.node("argmin", [x], axis=2),
+    ]
+    line = b.node("reshape", [x], shape=[1, 8, 120])
+    made += [b.node(f"{kind}_pool_nd", [line], kernel=[3]) for kind in ("max", "avg")]
+    made += [b.node("lp_pool", [line], kernel=[3]), b.node("expand", [row], shape=[2, 8, 120])]
+    taps = b.constant(np.ones((8, 8, 3), np.float32))
+    made += [b.node("conv_nd", [line, taps]), b.node("conv_transpose_nd", [line, taps])]
+    numbers = b.node("cast", [x], to="int32")
+    made += [b.node("mod", [numbers, constant(7, dtype="int32")])]
+    levels = b.node("quantize_linear", [x, one], to="uint8")
+    made += [levels, b.node("dequantize_linear", [levels, one])]
     return [*made, *b.nodes("top_k", [row], k=5)]
 
 
@@ -120,6 +145,15 @@ def cases():
         yield f"conv {algorithm}", conv_net(algorithm), (2, 3, 40, 40), pins
     for name, without in (("block", ()), ("block, no pass", tuple(p for p, _, _ in pyconv.passes()))):
         yield name, Residual(), (1, 3, 24, 24), {"without": without}
+    block = (
+        nn.Conv2d(16, 96, 1),
+        nn.ReLU6(),
+        nn.Conv2d(96, 96, 3, 1, 1, groups=96),
+        nn.ReLU6(),
+        nn.Conv2d(96, 16, 1),
+    )
+    side = 8 + int((pyconv._core.cpu_info()["l2_bytes"] / (2 * 96)) ** 0.5)  # so wide that it is fused
+    yield "inverted residual", nn.Sequential(*block), (1, 16, side, side), {}
     yield "mobilenet_v2", pyconv.zoo.mobilenet_v2(width=0.5), (1, 3, 112, 112), {}
     yield "shufflenet_v2", pyconv.zoo.shufflenet_v2(width=0.5), (1, 3, 64, 64), {}
     yield "lenet5", pyconv.zoo.lenet5(pretrained=True), (1, 1, 28, 28), {}
