@@ -20,7 +20,7 @@ py::object activate(FastArgs args) {
       static_cast<float>(parse_number(args[2], leaky ? "negative_slope" : "alpha"));
   const FloatArray y = float_output_like(args[3], {&x});
   EltwiseProblem problem;
-  problem.op = activation_op(activation.kind);
+  problem.op = activation_op(activation);
   problem.threads = parse_threads_for(args[4], x.size());
   problem.cap = parse_max_isa(args[5]);
   problem.src = x.data();

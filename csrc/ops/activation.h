@@ -9,7 +9,7 @@
 namespace pyconv {
 
 // The elementwise kernel of an activation; its parameter p is alpha. `none` has no kernel.
-EltwiseOp activation_op(ActivationKind kind);
+EltwiseOp activation_op(const Activation& activation);
 
 // data[r * stride + c] = f(data[r * stride + c]) for r < rows, c < cols. The same bits as the
 // activation run as an operator of its own, on every ISA.

@@ -185,7 +185,7 @@ void eltwise_rows(const EltwiseProblem& problem, const EltwiseRows& rows, const 
   const EltwiseFn fn = p ? first.per_element : first.uniform;
   const bool again = after.kind != ActivationKind::none;
   const EltwiseFn then =
-      again ? eltwise_fns(activation_op(after.kind), problem.cap).uniform : nullptr;
+      again ? eltwise_fns(activation_op(after), problem.cap).uniform : nullptr;
   const bool dense = rows.src_stride == rows.cols && rows.dst_stride == rows.cols;
   const std::int64_t block = std::max<std::int64_t>(1, kBlock / std::max<std::int64_t>(1, rows.cols));
   const FpEnvScope fp_env;

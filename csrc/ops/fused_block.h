@@ -1,5 +1,6 @@
 // The inverted residual as one: a pointwise convolution that widens, a depthwise one, a pointwise one that
-// narrows, and perhaps the residual; or the last two alone. Sandler et al., arXiv:1801.04381, figure 3.
+// narrows, and perhaps the residual; or the last two, or the first two alone (what comes before a
+// squeeze-and-excitation). Sandler et al., arXiv:1801.04381, figure 3.
 //
 // Rows of the wide image live in a ring, a few output rows at a time, so that they never leave L2:
 //
@@ -14,7 +15,7 @@
 #include <string>
 
 #include "ops/conv2d/depthwise_rows.h"
-#include "ops/packed_weights.h"
+#include "ops/pointwise_rows.h"
 #include "ops/types.h"
 
 namespace pyconv {
@@ -23,7 +24,8 @@ struct FusedBlockProblem {
   std::int64_t ic = 0;      // of src; the depthwise's where there is no expansion
   bool expands = false;
   Conv2dProblem depthwise;  // of all images; undilated, one channel per group
-  std::int64_t oc = 0;
+  std::int64_t oc = 0;  // the depthwise's where nothing narrows
+  bool projects = true;
   Activation expanded, middle, projected;  // activations of the three
 };
 
@@ -58,14 +60,6 @@ class FusedBlockPlan {
   int threads() const { return threads_; }
 
  private:
-  // A pointwise convolution of some pixels.
-  struct Pointwise {
-    PackedWeights weights;
-    Activation activation;
-    void run(const FusedBlockPlan& plan, const float* src, std::int64_t src_pixel, std::int64_t pixels,
-             float* dst, std::int64_t dst_pixel, const float* residual,
-             std::int64_t residual_pixel) const;
-  };
   struct Scratch;
   void run_segment(const float* src, const float* residual, float* dst, std::int64_t image,
                    RowRange groups, const Scratch& scratch) const;
@@ -77,7 +71,7 @@ class FusedBlockPlan {
   FusedBlockRequest request_;
   int threads_;
   std::int64_t src_pixel_, dst_pixel_, residual_pixel_;
-  std::unique_ptr<Pointwise> expand_, project_;
+  std::unique_ptr<PointwiseRows> expand_, project_;
   std::unique_ptr<DepthwiseRows> depthwise_;
   std::int64_t ring_rows_ = 0, strip_rows_ = 0;
 };

@@ -20,6 +20,7 @@ enum class ActivationKind : std::uint8_t {
 struct Activation {
   ActivationKind kind = ActivationKind::none;
   float alpha = 0.0f;
+  bool approximate = false;  // by the eltwise rows named fast, where there is one
 
   // none, relu and relu6 are clamps, which kernels apply as they store.
   bool is_clamp() const {

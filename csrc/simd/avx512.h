@@ -44,6 +44,10 @@ PYCONV_INLINE vi bits(vf v) { return _mm512_castps_si512(v); }
 PYCONV_INLINE vf from_bits(vi v) { return _mm512_castsi512_ps(v); }
 PYCONV_INLINE vi iset1(int k) { return _mm512_set1_epi32(k); }
 PYCONV_INLINE vi iload(const std::int32_t* p) { return _mm512_loadu_si512(p); }
+#define PYCONV_LOOKUP32
+PYCONV_INLINE vf lookup32(const float* table, vi index) {
+  return _mm512_permutex2var_ps(_mm512_load_ps(table), index, _mm512_load_ps(table + 16));
+}
 PYCONV_INLINE vi and_(vi a, vi b) { return _mm512_and_si512(a, b); }
 PYCONV_INLINE vi or_(vi a, vi b) { return _mm512_or_si512(a, b); }
 PYCONV_INLINE vi xor_(vi a, vi b) { return _mm512_xor_si512(a, b); }

@@ -27,6 +27,7 @@
 //   scale2(v, n)             v * 2^n rounded once; n integral, |n| <= 192; n is 0 or |v| in
 //                            [2^-30, 2^30]; NaN where v or n is
 //   iload(p)                 VL int32
+//   lookup32(t, idx)         table[idx mod 32], 32 aligned floats; only where PYCONV_LOOKUP32 is defined
 //   permute(v, idx)          lane i takes v[idx[i]], idx in [0, VL)
 //
 // Trap (KERNEL_NOTES): GCC copies or spills accumulators around FMA intrinsics in tiles that use all

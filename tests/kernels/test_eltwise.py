@@ -33,6 +33,8 @@ MEANING = {
     "sigmoid": (3.0, reference.sigmoid),
     "hard_sigmoid": (1.0, reference.hard_sigmoid),
     "silu": (4.0, lambda x: reference.silu(np.maximum(x, -1e4))),
+    "sigmoid_fast": (8.0, reference.sigmoid),
+    "silu_fast": (8.0, lambda x: reference.silu(np.maximum(x, -1e4))),
     "hard_swish": (2.0, lambda x: reference.hard_swish(np.maximum(x, -3))),
     "tanh": (3.0, reference.tanh),
     "gelu": (gelu_bound, lambda x: reference.gelu(np.maximum(x, -1e4))),
@@ -104,6 +106,10 @@ def floor_row(row):
     return next(r for r in ROWS if r.name == f"{op_of(row)}_f32_scalar")
 
 
+FAST = ("sigmoid_fast", "silu_fast")  # by other bits on each ISA
+bits_rows = pytest.mark.parametrize(
+    "row", [r for r in ROWS if op_of(r) not in FAST], ids=lambda row: row.name
+)
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 rows_with_parameters = pytest.mark.parametrize(
     "row", [r for r in ROWS if op_of(r) in PARAMETERS], ids=lambda row: row.name
@@ -125,6 +131,8 @@ def test_small_integers_are_exact(row):
 def test_error_in_ulps(row):
     bound, meaning = MEANING[op_of(row)]
     x = sample_floats(np.random.default_rng(1), 4000 if row.isa == "scalar" else 20000)
+    if op_of(row) in FAST:
+        x = np.where(x < -80, np.float32(-80), x)  # below, they stay near e^-87: tested apart
     with np.errstate(all="ignore"):
         error = ulp_error(run(row, x), meaning(x))
         excess = error - (np.nan_to_num(bound(x), posinf=0) if callable(bound) else bound)
@@ -132,7 +140,16 @@ def test_error_in_ulps(row):
     assert excess[at] <= 0, f"{error[at]} ulps at {x[at]!r}"
 
 
-@every_row
+@pytest.mark.parametrize("row", [r for r in ROWS if op_of(r).endswith("_fast")], ids=lambda row: row.name)
+def test_fast_rows_fade_to_nothing_and_pass_nan(row):
+    x = np.float32([-np.inf, -1e30, -200, -103, -87.5, -80, np.inf, 1e30, 200, np.nan])
+    got = run(row, x)
+    assert (np.abs(got[:5]) < 1e-35).all() and np.isnan(got[-1])
+    above = np.float32([1, 1, 1]) if "sigmoid" in row.name else x[6:9]
+    np.testing.assert_array_equal(got[6:9], above)
+
+
+@bits_rows
 def test_same_bits_as_the_scalar_row(row):
     x = sample_floats(np.random.default_rng(2), 5000)
     assert_same_bits(run(row, x), run(floor_row(row), x), row.name)
@@ -192,7 +209,9 @@ def test_pow_of_any_two_numbers():
         got = run(row, x, y, y)
         error = ulp_error(got, want)
         at = int(np.argmax(error - bound))
-        assert error[at] <= bound[at], f"{row.name}: {x[at]!r} ** {y[at]!r} gave {got[at]!r}, not {want[at]!r}"
+        assert error[at] <= bound[at], (
+            f"{row.name}: {x[at]!r} ** {y[at]!r} gave {got[at]!r}, not {want[at]!r}"
+        )
         zero = (want == 0) & (got == 0)
         np.testing.assert_array_equal(np.signbit(got[zero]), np.signbit(want[zero]))
 

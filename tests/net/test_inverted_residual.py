@@ -75,3 +75,24 @@ def test_inside_a_concatenation():
     want = pyconv.compile(net, x.shape, accuracy="exact", without=["fuse_inverted_residual"])(x)
     got = pyconv.compile(net, x.shape, accuracy="exact", threads=2)(x)
     np.testing.assert_array_equal(got.view(np.uint32), want.view(np.uint32))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_widening_and_depthwise_alone_before_a_squeeze(stride):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.expand, self.gate = nn.Conv2d(12, 96, 1), nn.Conv2d(96, 96, 1)
+            self.depthwise = nn.Conv2d(96, 96, 5, stride, 2, groups=96)
+
+        def forward(self, x):
+            y = F.silu(self.depthwise(F.silu(self.expand(x))))
+            return y * self.gate(y.mean((2, 3), keepdims=True)).sigmoid()
+
+    nn.manual_seed(7)
+    net = Net()
+    x = np.random.default_rng(0).standard_normal((2, 12, 113, 111), np.float32)
+    want = pyconv.compile(net, x.shape, accuracy="exact", without=["fuse_inverted_residual"])(x)
+    for threads in (1, 2):
+        model = pyconv.compile(net, x.shape, accuracy="exact", threads=threads)
+        np.testing.assert_array_equal(model(x).view(np.uint32), want.view(np.uint32))

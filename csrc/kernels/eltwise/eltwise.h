@@ -13,6 +13,7 @@
 //   tanh              (1 - e^-2|x|) / (1 + e^-2|x|) with the sign of x
 //   gelu              x Phi(x), Phi the normal distribution function
 //   gelu_tanh         x sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3)
+//   sigmoid_fast, silu_fast  the same within 8 ulps down to 2^-120, and by other bits on each ISA
 //   exp
 //   add p, mul p      x + p, x p
 //   affine p q        fma(x, p, q)
@@ -34,7 +35,7 @@
 //   thresholded_relu p  x <= p ? +0 : x
 //   affine_unit p q   fma(x, p, q) clipped to 0..1 (ONNX's HardSigmoid)
 //
-// An element's result depends on its operands alone: not on its position, on n, on the ISA. NaN
+// An element's result depends on its operands alone: not on its position, on n, on the ISA (but for those named fast). NaN
 // passes through all of them (but for the two cases of pow). src and dst are the same or do not overlap, p and q do not overlap
 // dst (with one row, p of add and mul may be dst). Nothing is touched beyond.
 #pragma once

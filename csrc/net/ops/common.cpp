@@ -42,4 +42,10 @@ Activation activation_attribute(const NodeArgs& args) {
   return activation;
 }
 
+Activation activation_attribute(const StepArgs& args) {
+  Activation activation = activation_attribute(static_cast<const NodeArgs&>(args));
+  activation.approximate = args.options.accuracy == Accuracy::fast;
+  return activation;
+}
+
 }  // namespace pyconv

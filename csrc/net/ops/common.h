@@ -24,6 +24,8 @@ Sides sides_attribute(const NodeArgs& args, const char* name, std::int64_t least
 
 // "activation" and "alpha" of a node that may end in one.
 Activation activation_attribute(const NodeArgs& args);
+// Likewise to run it: approximate where accuracy is fast.
+Activation activation_attribute(const StepArgs& args);
 
 // Images (outer, C, inner) as they lie: inner is 1 in nhwc.
 struct ImageSizes {

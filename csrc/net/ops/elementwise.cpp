@@ -85,7 +85,7 @@ class BinaryStep final : public Step {
     else
       eltwise_broadcast(problem, axes_, operand);
     if (activation_.kind == ActivationKind::none) return;
-    problem.op = activation_op(activation_.kind);
+    problem.op = activation_op(activation_);
     problem.src = problem.dst;
     eltwise_uniform(problem, n_, &activation_.alpha);
   }
@@ -105,7 +105,7 @@ std::unique_ptr<Step> plan_general(const StepArgs& args, BinaryOp op) {
   std::unique_ptr<Step> pair = plan_broadcast_pair(args, op);
   if (activation.kind == ActivationKind::none) return pair;
   EltwiseProblem problem;
-  problem.op = activation_op(activation.kind);
+  problem.op = activation_op(activation);
   problem.cap = args.options.max_isa;
   problem.threads = args.options.threads;
   const std::int64_t n = args.output().shape.elements();
@@ -134,6 +134,11 @@ std::unique_ptr<Step> plan_binary(const StepArgs& args) {
 
 template <EltwiseOp op>
 std::unique_ptr<Step> plan_unary(const StepArgs& args) {
+  const bool fast = args.options.accuracy == Accuracy::fast;
+  if (fast && op == EltwiseOp::silu)
+    return std::make_unique<UnaryStep>(args, EltwiseOp::silu_fast, 0.0);
+  if (fast && op == EltwiseOp::sigmoid)
+    return std::make_unique<UnaryStep>(args, EltwiseOp::sigmoid_fast, 0.0);
   const double otherwise = op == EltwiseOp::leaky_relu ? 0.01 : 1.0;
   return std::make_unique<UnaryStep>(args, op, args.attributes().number("alpha", otherwise));
 }

@@ -1,5 +1,5 @@
 // inverted_residual: inputs x, expand weight and bias (absent: none), depthwise weight and bias, project weight
-// and bias, residual (absent: none). Made by the pass fuse_inverted_residual; ops/fused_block.h says how it runs.
+// and bias (absent: none), residual (absent: none). Made by the pass fuse_inverted_residual; ops/fused_block.h says how it runs.
 #include "net/ops/common.h"
 #include "net/ops/inverted_residual.h"
 
@@ -31,8 +31,8 @@ void need_weight(const NodeArgs& args, std::size_t input, const char* what, cons
 FusedBlockProblem inverted_residual_problem(const NodeArgs& args) {
   args.need_f32(kX, "x");
   args.need_rank(kX, "x", 4);
-  for (const std::size_t input : {kDepthwise, kProject})
-    if (!args.has(input)) args.refuse("expected depthwise and project weights");
+  if (!args.has(kDepthwise) || (!args.has(kExpand) && !args.has(kProject)))
+    args.refuse("expected depthwise weights, and those of a pointwise convolution before or behind");
   args.need_rank(kDepthwise, "depthwise weight", 4);
   args.need_rank(kProject, "project weight", 4);
   const Shape &x = args.shape(kX), &w = args.shape(kDepthwise);
@@ -41,7 +41,8 @@ FusedBlockProblem inverted_residual_problem(const NodeArgs& args) {
   FusedBlockProblem b;
   b.ic = x[1];
   b.expands = args.has(kExpand);
-  b.oc = args.shape(kProject)[0];
+  b.projects = args.has(kProject);
+  b.oc = b.projects ? args.shape(kProject)[0] : w[0];
   Conv2dProblem& p = b.depthwise;
   p.mb = x[0], p.ih = x[2], p.iw = x[3];
   p.ic = p.oc = p.g = w[0];
@@ -73,6 +74,7 @@ std::vector<TensorType> infer(const NodeArgs& args) {
   need_weight(args, kProject, "project weight", {b.oc, p.ic, 1, 1});
   need_weight(args, kProjectBias, "project bias", {b.oc});
   const Shape out = {p.mb, b.oc, p.oh(), p.ow()};
+  if (args.has(kResidual) && !b.projects) args.refuse("residual: expected none without a projection");
   args.need_f32(kResidual, "residual");
   if (args.has(kResidual) && args.shape(kResidual) != out)
     args.refuse("residual: expected shape " + out.text() + ", got " + args.shape(kResidual).text());
@@ -85,10 +87,17 @@ FusedBlockWeights weights_of(const StepArgs& args) {
           floats(kDepthwiseBias), floats(kProject),    floats(kProjectBias)};
 }
 
+FusedBlockProblem problem_of(const StepArgs& args) {
+  FusedBlockProblem block = inverted_residual_problem(args);
+  for (Activation* activation : {&block.expanded, &block.middle, &block.projected})
+    activation->approximate = args.options.accuracy == Accuracy::fast;
+  return block;
+}
+
 class InvertedResidualStep final : public Step {
  public:
   InvertedResidualStep(const StepArgs& args, const FusedBlockRequest& request)
-      : plan_(inverted_residual_problem(args), request, weights_of(args)), inputs_(args.inputs()) {}
+      : plan_(problem_of(args), request, weights_of(args)), inputs_(args.inputs()) {}
   void run(void* const* tensors, void* workspace) const override {
     plan_.run(static_cast<const float*>(tensors[kX]),
               inputs_ > kResidual ? static_cast<const float*>(tensors[kResidual]) : nullptr,
@@ -118,7 +127,8 @@ std::int64_t macs(const NodeArgs& args) {
   const FusedBlockProblem b = inverted_residual_problem(args);
   const Conv2dProblem& p = b.depthwise;
   const std::int64_t out = p.mb * p.oh() * p.ow();
-  return (b.expands ? p.mb * p.ih * p.iw * b.ic * p.ic : 0) + p.macs() + out * p.ic * b.oc;
+  return (b.expands ? p.mb * p.ih * p.iw * b.ic * p.ic : 0) + p.macs() +
+         (b.projects ? out * p.ic * b.oc : 0);
 }
 
 OpDef define() {

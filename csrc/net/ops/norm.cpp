@@ -60,7 +60,7 @@ class BatchNormStep final : public Step {
     if (in_rows_) return eltwise_rows(problem, rows_, scale, shift, activation_);
     eltwise_per_channel(problem, sizes_.images, sizes_.channels, sizes_.pixels, scale, shift);
     if (activation_.kind == ActivationKind::none) return;
-    problem.op = activation_op(activation_.kind);
+    problem.op = activation_op(activation_);
     problem.src = problem.dst;
     eltwise_uniform(problem, sizes_.images * sizes_.channels * sizes_.pixels, &activation_.alpha);
   }
