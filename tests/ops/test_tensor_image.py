@@ -6,6 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import pyconv
+from pyconv.graph import GraphBuilder
 from support.arrays import U, assert_bounded, assert_same_bits, integers, reals
 from support.fma32 import fma32
 from support.graph import both, fold, run
@@ -186,6 +188,35 @@ def test_nearest_resize():
     got = both("resize", x, sizes=[1, 2, 8, 3], mode="nearest", coordinates="asymmetric", nearest_mode="floor")
     np.testing.assert_array_equal(got, x.repeat(2, 2)[..., ::2])
     np.testing.assert_array_equal(both("resize", x, sizes=list(x.shape), mode="cubic"), x)
+
+
+@pytest.mark.parametrize(
+    "op, attributes",
+    [
+        ("resize", {"sizes": [2, 8, 12, 5], "mode": "linear"}),
+        ("resize", {"sizes": [2, 8, 3, 14], "mode": "cubic", "coordinates": "align_corners"}),
+        ("resize", {"sizes": [2, 8, 12, 14], "mode": "nearest", "coordinates": "asymmetric"}),
+        ("resize", {"sizes": [2, 5, 6, 7], "mode": "linear"}),
+        ("pad", {"pads": [0, 1, 2, 0, 1, 0, -1, 3], "mode": "edge"}),
+        ("pad", {"pads": [0, 4, 0, 0, 0, 4, 0, 0], "value": 2.0}),
+        ("slice", {"starts": [1, -1], "ends": [7, -9], "steps": [2, -2], "axes": [1, 3]}),
+        ("slice", {"starts": [4], "ends": [8], "axes": [1]}),
+        ("tile", {"repeats": [1, 2, 1, 3]}),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "-".join(map(str, v.values())),
+)
+def test_images_that_lie_channels_last(op, attributes):
+    """After a convolution; every pixel is what it is row by row, in two threads as well."""
+    x = reals(np.random.default_rng(12), (2, 8, 6, 7))
+    weight = np.eye(8, dtype=np.float32).reshape(8, 8, 1, 1)
+    builder = GraphBuilder()
+    image = builder.node("conv", [builder.input("x", x.shape), builder.constant(weight)])
+    moved = builder.node(op, [image], **attributes)
+    builder.outputs([builder.node("max_pool", [moved], kernel=[1, 1])])
+    model = pyconv.compile(builder, threads=2)
+    (step,) = (s for s in model.describe()["steps"] if s["op"] == op)
+    assert step["outputs"][0]["layout"] == "nhwc"
+    np.testing.assert_allclose(model(x), fold(op, x, **attributes), rtol=1e-5, atol=1e-5)
 
 
 def test_instance_norm():

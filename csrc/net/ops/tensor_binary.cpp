@@ -13,14 +13,13 @@ struct Operands {
   std::vector<TensorView> views;  // inputs, then the output
 
   explicit Operands(const StepArgs& args) {
-    const bool nhwc = args.out[0].layout == Layout::nhwc;
-    static const int order[] = {0, 2, 3, 1};
+    const std::vector<int> order = memory_order(args.output().shape.rank, args.out[0]);
     const TensorView out = placed_view(args.output(), args.out[0]);
     for (std::size_t i = 0; i <= args.inputs(); ++i) {
       TensorView view = out;
       if (i < args.inputs())
         view = broadcast_view(placed_view(args.input(i), args.in[i]), out.shape);
-      views.push_back(nhwc ? permuted_view(view, order) : view);
+      views.push_back(permuted_view(view, order.data()));
     }
   }
 };

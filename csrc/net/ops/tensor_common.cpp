@@ -16,6 +16,13 @@ TensorView placed_view(const TensorType& type, const Placement& placement) {
   return view;
 }
 
+std::vector<int> memory_order(int rank, const Placement& placement) {
+  if (placement.layout == Layout::nhwc) return {0, 2, 3, 1};
+  std::vector<int> axes;
+  for (int i = 0; i < rank; ++i) axes.push_back(i);
+  return axes;
+}
+
 std::vector<int> axes_attribute(const NodeArgs& args, const char* name) {
   const int rank = args.shape(0).rank;
   std::vector<int> axes;

@@ -32,6 +32,9 @@ std::unique_ptr<Step> function_step(Run run, std::size_t workspace = 0, std::siz
 // The view of a tensor as it is placed, its memory yet to be set.
 TensorView placed_view(const TensorType& type, const Placement& placement);
 
+// The axes of x in the order of its memory: 0, 1, 2, .. or, in nhwc, 0, 2, 3, 1.
+std::vector<int> memory_order(int rank, const Placement& placement);
+
 inline TensorView at(TensorView view, void* data) {
   view.data = data;
   return view;

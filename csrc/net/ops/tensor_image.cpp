@@ -65,8 +65,12 @@ std::vector<TensorType> infer_resize(const NodeArgs& args) {
 }
 
 std::unique_ptr<Step> plan_resize(const StepArgs& args) {
+  const std::vector<ResizeNdAxis> axes = resize_axes(args);
+  std::vector<ResizeNdAxis> ordered;
+  for (const int axis : memory_order(args.shape(0).rank, args.in[0]))
+    ordered.push_back(axes[static_cast<std::size_t>(axis)]);
   const auto plan = refusing(args, [&] {
-    return std::make_shared<ResizeNd>(resize_axes(args), resize_options(args));
+    return std::make_shared<ResizeNd>(ordered, resize_options(args));
   });
   const int threads = args.options.threads;
   return function_step(
@@ -88,6 +92,7 @@ OpDef define_resize() {
                    {"antialias", AttributeKind::integer},     {"extrapolation", AttributeKind::number}};
   op.infer = infer_resize;
   op.plan = plan_resize;
+  op.layout = LayoutRule::follow;
   return op;
 }
 

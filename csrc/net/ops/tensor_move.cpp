@@ -24,9 +24,11 @@ OpDef define(const char* name, std::vector<AttributeSpec> attributes,
   return op;
 }
 
-// A copy of a view of input 0, `skip` elements from its start.
-std::unique_ptr<Step> copy_step(const StepArgs& args, const TensorView& src, std::int64_t skip = 0) {
-  const TensorView dst = placed_view(args.output(), args.out[0]);
+// A copy of a view of input 0, `skip` elements from its start, along the output's memory.
+std::unique_ptr<Step> copy_step(const StepArgs& args, const TensorView& view, std::int64_t skip = 0) {
+  const std::vector<int> order = memory_order(args.output().shape.rank, args.out[0]);
+  const TensorView src = permuted_view(view, order.data());
+  const TensorView dst = permuted_view(placed_view(args.output(), args.out[0]), order.data());
   const auto bytes = skip * static_cast<std::int64_t>(dtype_size(src.dtype));
   const Isa cap = args.options.max_isa;
   const int threads = args.options.threads;
@@ -106,7 +108,7 @@ std::vector<TensorType> infer_slice(const NodeArgs& args) {
 }
 
 std::unique_ptr<Step> plan_slice(const StepArgs& args) {
-  TensorView view = dense_view(nullptr, args.input(0).dtype, args.shape(0));
+  TensorView view = placed_view(args.input(0), args.in[0]);
   const std::vector<Range> ranges = slice_ranges(args);
   std::int64_t skip = 0;
   for (int i = 0; i < view.shape.rank; ++i) {
@@ -135,11 +137,17 @@ std::unique_ptr<Step> plan_expand(const StepArgs& args) {
   return copy_step(args, broadcast_view(view, args.output().shape));
 }
 
-// A copy by tables, one per axis.
-std::unique_ptr<Step> mapped_step(const StepArgs& args, std::vector<std::vector<std::int64_t>> tables,
-                                  double outside) {
+// A copy by tables, one per axis of x.
+std::unique_ptr<Step> mapped_step(const StepArgs& args,
+                                  const std::vector<std::vector<std::int64_t>>& tables, double outside) {
   const DType dtype = args.input(0).dtype;
-  auto map = std::make_shared<MappedCopy>(args.shape(0), std::move(tables), dtype);
+  Shape shape = args.shape(0);
+  std::vector<std::vector<std::int64_t>> ordered;
+  for (const int axis : memory_order(shape.rank, args.in[0])) {
+    shape[static_cast<int>(ordered.size())] = args.shape(0)[axis];
+    ordered.push_back(tables[static_cast<std::size_t>(axis)]);
+  }
+  auto map = std::make_shared<MappedCopy>(shape, std::move(ordered), dtype);
   std::vector<char> value(8);
   const TensorView to = dense_view(value.data(), dtype, Shape());
   const float given = static_cast<float>(outside);
@@ -178,7 +186,7 @@ std::unique_ptr<Step> plan_tile(const StepArgs& args) {
   std::vector<std::vector<std::int64_t>> tables(static_cast<std::size_t>(x.rank));
   for (int i = 0; i < x.rank; ++i)
     for (std::int64_t j = 0; j < y[i]; ++j) tables[static_cast<std::size_t>(i)].push_back(j % x[i]);
-  return mapped_step(args, std::move(tables), 0.0);
+  return mapped_step(args, tables, 0.0);
 }
 
 EdgeMode edge_mode(const NodeArgs& args) {
@@ -210,7 +218,7 @@ std::unique_ptr<Step> plan_pad(const StepArgs& args) {
   for (int i = 0; i < x.rank; ++i)
     tables.push_back(pad_table(x[i], pads[static_cast<std::size_t>(i)],
                                pads[static_cast<std::size_t>(i + x.rank)], edge_mode(args)));
-  return mapped_step(args, std::move(tables), args.attributes().number("value", 0.0));
+  return mapped_step(args, tables, args.attributes().number("value", 0.0));
 }
 
 int gather_axis(const NodeArgs& args) {
@@ -248,6 +256,12 @@ std::unique_ptr<Step> plan_gather(const StepArgs& args) {
   });
 }
 
+// Images may lie as they come: the axes are taken in the order of memory.
+OpDef follow(OpDef op) {
+  op.layout = LayoutRule::follow;
+  return op;
+}
+
 OpDef define_gather() {
   OpDef op = define("gather", {{"axis", AttributeKind::integer}}, infer_gather, plan_gather);
   op.least_inputs = op.most_inputs = 2;
@@ -258,20 +272,21 @@ OpDef define_gather() {
 
 const OpDef op_transpose =
     define("transpose", {{"axes", AttributeKind::integers}}, infer_transpose, plan_transpose);
-const OpDef op_slice = define("slice",
-                              {{"starts", AttributeKind::integers},
-                               {"ends", AttributeKind::integers},
-                               {"steps", AttributeKind::integers},
-                               {"axes", AttributeKind::integers}},
-                              infer_slice, plan_slice);
+const OpDef op_slice = follow(define("slice",
+                                     {{"starts", AttributeKind::integers},
+                                      {"ends", AttributeKind::integers},
+                                      {"steps", AttributeKind::integers},
+                                      {"axes", AttributeKind::integers}},
+                                     infer_slice, plan_slice));
 const OpDef op_expand =
     define("expand", {{"shape", AttributeKind::integers}}, infer_expand, plan_expand);
-const OpDef op_tile = define("tile", {{"repeats", AttributeKind::integers}}, infer_tile, plan_tile);
-const OpDef op_pad = define("pad",
-                            {{"pads", AttributeKind::integers},
-                             {"mode", AttributeKind::text},
-                             {"value", AttributeKind::number}},
-                            infer_pad, plan_pad);
+const OpDef op_tile =
+    follow(define("tile", {{"repeats", AttributeKind::integers}}, infer_tile, plan_tile));
+const OpDef op_pad = follow(define("pad",
+                                   {{"pads", AttributeKind::integers},
+                                    {"mode", AttributeKind::text},
+                                    {"value", AttributeKind::number}},
+                                   infer_pad, plan_pad));
 const OpDef op_gather = define_gather();
 
 }  // namespace pyconv

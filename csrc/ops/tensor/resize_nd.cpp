@@ -81,10 +81,10 @@ void weigh(double ratio, double stretch, std::int64_t first, const ResizeNdOptio
     weight = options.mode == Interpolation::nearest
                  ? (static_cast<double>(offset) == nearest_offset(ratio, options.nearest) ? 1.0 : 0.0)
                  : kernel_at(stretch * (static_cast<double>(offset) - ratio), options);
-    if (options.exclude_outside && (base + offset < 0 || base + offset >= size)) weight = 0.0;
+    if (options.exclude_outside && options.mode != Interpolation::nearest && (base + offset < 0 || base + offset >= size)) weight = 0.0;
     sum += weight;
   }
-  if (!options.exclude_outside && stretch == 1.0) return;
+  if ((!options.exclude_outside && stretch == 1.0) || options.mode == Interpolation::nearest) return;
   for (double& weight : *weights) weight = sum == 0.0 ? 0.0 : weight / sum;
 }
 
@@ -135,6 +135,26 @@ ResizeNd::ResizeNd(const std::vector<ResizeNdAxis>& axes, const ResizeNdOptions&
     }
     axes_.push_back(std::move(axis));
   }
+  if (options.mode == Interpolation::nearest) nearest_ = std::make_unique<MappedCopy>(chosen());
+}
+
+// Of the neighbours of each position, the one that weighs 1.
+MappedCopy ResizeNd::chosen() const {
+  Shape shape;
+  std::vector<std::vector<std::int64_t>> tables;
+  for (const Axis& axis : axes_) {
+    shape[shape.rank++] = axis.size;
+    std::vector<std::int64_t> table(static_cast<std::size_t>(axis.out));
+    for (std::size_t i = 0; i < table.size(); ++i) {
+      const std::size_t at = i * static_cast<std::size_t>(axis.taps);
+      if (axis.identity)
+        table[i] = static_cast<std::int64_t>(i);
+      else
+        table[i] = axis.index[at] < 0 ? kOutside : axis.index[axis.weight[at] == 1.0f ? at : at + 1];
+    }
+    tables.push_back(std::move(table));
+  }
+  return MappedCopy(shape, std::move(tables), DType::f32);
 }
 
 // Of the tensor of which the first `axes` axes are resized.
@@ -146,9 +166,27 @@ std::size_t ResizeNd::elements_after(std::size_t axes) const {
 }
 
 std::size_t ResizeNd::workspace_bytes() const {
+  if (nearest_) return 0;
   std::size_t most = 0;
   for (std::size_t i = 1; i < axes_.size(); ++i) most = std::max(most, elements_after(i));
   return 2 * ((most * sizeof(float) + 63) / 64 * 64);
+}
+
+// Pixels of one float: the same products and sums as in run_axis.
+void ResizeNd::run_row(const Axis& axis, const float* src, float* dst) const {
+  const std::int64_t* index = axis.index.data();
+  const float* weight = axis.weight.data();
+  for (std::int64_t i = 0; i < axis.out; ++i, index += axis.taps, weight += axis.taps) {
+    float sum = 0.0f;
+    bool first = true;
+    for (std::int64_t t = 0; t < axis.taps; ++t) {
+      if (weight[t] == 0.0f) continue;
+      const float term = src[index[t] < 0 ? 0 : index[t]] * weight[t];
+      sum = first ? term : sum + term;
+      first = false;
+    }
+    dst[i] = *index < 0 ? extrapolation_ : sum;
+  }
 }
 
 void ResizeNd::run_axis(const Axis& axis, std::int64_t outer, std::int64_t inner, const float* src,
@@ -157,6 +195,7 @@ void ResizeNd::run_axis(const Axis& axis, std::int64_t outer, std::int64_t inner
   parallel_for(outer, threads_for(work, threads), [&](std::int64_t o, int) {
     const float* from = src + o * axis.size * inner;
     float* to = dst + o * axis.out * inner;
+    if (inner == 1) return run_row(axis, from, to);
     for (std::int64_t i = 0; i < axis.out; ++i, to += inner) {
       const std::int64_t* index = axis.index.data() + i * axis.taps;
       const float* weight = axis.weight.data() + i * axis.taps;
@@ -183,6 +222,7 @@ void ResizeNd::run_axis(const Axis& axis, std::int64_t outer, std::int64_t inner
 }
 
 void ResizeNd::run(const float* src, float* dst, void* workspace, int threads) const {
+  if (nearest_) return nearest_->run(src, dst, &extrapolation_, threads);
   const FpEnvScope fp_env;
   if (elements_after(axes_.size()) == 0) return;
   std::size_t left = 0;

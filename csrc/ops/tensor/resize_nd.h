@@ -1,11 +1,13 @@
 // Resizing along any axes, as ONNX's Resize defines it: every axis has its own table of neighbours
 // and weights, computed in double and rounded once; axes are resized one after the other, from the
-// first to the last, each result rounded to float.
+// first to the last, each result rounded to float. The nearest pixel is copied at once.
 #pragma once
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "ops/tensor/index_map.h"
 #include "ops/tensor/tensor_view.h"
 
 namespace pyconv {
@@ -56,9 +58,12 @@ class ResizeNd {
   };
   void run_axis(const Axis& axis, std::int64_t outer, std::int64_t inner, const float* src,
                 float* dst, int threads) const;
+  void run_row(const Axis& axis, const float* src, float* dst) const;
+  MappedCopy chosen() const;
   std::size_t elements_after(std::size_t axes) const;
 
   std::vector<Axis> axes_;
+  std::unique_ptr<MappedCopy> nearest_;
   float extrapolation_;
 };
 
