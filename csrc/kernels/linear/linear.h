@@ -22,7 +22,8 @@
 namespace pyconv {
 
 constexpr int kLinearRows = 4;
-constexpr int kLinearPanels = 4;  // panels that one call may walk side by side
+// Panels that one call may walk side by side: more streams than two slow DRAM down (Zen 5, 2026-11).
+constexpr int kLinearPanels = 2;
 
 struct LinearRows {
   const float* x = nullptr;
