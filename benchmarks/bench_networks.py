@@ -28,6 +28,7 @@ import gc
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -37,7 +38,7 @@ import numpy as np
 
 import pyconv
 from pyconv.study import machine
-from pyconv.study.timing import Case
+from pyconv.study.timing import Case, measure
 
 from . import harness, peers
 from .harness import Measured, Options, Report
@@ -53,6 +54,8 @@ CAN_BE_CAPPED = ("openvino", "torch")
 BUDGET_SECONDS = 20.0
 SAMPLE_SECONDS = 0.002
 LARGEST_GAPS = 12
+# onnxruntime's workers spin for 33 ms after a run (AMD Zen 5, --contention: idle 20 % of 1/6 s).
+REST_SECONDS = 0.05
 RESULTS = harness.ROOT / "benchmarks" / "results"
 # What oneDNN and torch read; onnxruntime, ncnn and MNN have no cap.
 CAPPED = {"ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
@@ -91,14 +94,22 @@ def prepared(
 
 
 def timed(engines: dict[str, Engine], setup: Setup, opts: Options) -> Measured:
-    """All engines and the FMA peak of so many threads, in interleaved rounds."""
+    """All engines and the FMA peak of so many threads, in interleaved rounds; with several threads, a rest
+    after each sample, in which workers that spin fall asleep."""
     peaks: list[float] = []
 
     def peak() -> None:
         peaks.append(machine.fma_peak(setup.isa, threads=setup.threads, seconds=harness.PEAK_SECONDS))
 
+    def rest(_: str) -> None:
+        if setup.threads > 1:
+            time.sleep(REST_SECONDS)
+
     cases: dict[str, Case] = {name: engine.runner.run for name, engine in engines.items()}
-    run = harness.interleaved({**cases, harness.PEAK: peak}, opts)
+    run = measure(
+        {**cases, harness.PEAK: peak}, rounds=opts.rounds, sample_seconds=opts.sample_seconds,
+        budget_seconds=opts.budget_seconds, settle=True, on_sample=rest,
+    )  # fmt: skip
     return Measured(run, max(peaks))
 
 
@@ -159,7 +170,8 @@ def compare(chosen: Sequence[Network], setup: Setup, opts: Options) -> list[Repo
     main.start()
     for network in chosen:
         engines, task = prepared(network, setup, opts.peers, main)
-        measured = timed(engines, setup, opts)
+        with contention.others(main, network.name):
+            measured = timed(engines, setup, opts)
         for name, engine in engines.items():
             checked(engine.runner.result(), task.expected, f"{name} (last run)")
         add_rows(network, setup, engines, task.macs, measured, (main, each))

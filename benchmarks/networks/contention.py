@@ -25,7 +25,7 @@ from .engines import Engine
 
 CALLS, BLOCKS = 25, 8
 BLOCK_SECONDS = 0.3
-PAUSE_SECONDS = 0.03
+PAUSE_SECONDS = 0.05
 IDLE_SECONDS = 1 / 6
 SLOWER_BY = 1.7
 BUSY = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])}); print(flush=True)\nwhile True: pass"
@@ -99,16 +99,21 @@ def _idle(engine: Engine) -> float:
 
 @contextmanager
 def others(report: harness.Report, phase: str) -> Iterator[None]:
-    """Notes what all other processes used of the machine meanwhile, in cores."""
+    """Notes what all other processes used of the machine meanwhile, in cores, where it was a tenth of one."""
     started, busy, own = time.perf_counter(), _busy_seconds(), time.process_time()
     yield
     used = _busy_seconds() - busy - (time.process_time() - own)
-    report.note(f"{phase}: other processes used {used / (time.perf_counter() - started):.2f} cores")
+    cores = used / (time.perf_counter() - started)
+    if cores > 0.1:
+        report.note(f"{phase}: other processes used {cores:.1f} cores")
 
 
 def _busy_seconds() -> float:
-    """Seconds that all CPUs together have worked (Linux)."""
-    words = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
+    """Seconds that all CPUs together have worked; 0 where the system does not tell."""
+    try:
+        words = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
+    except OSError:
+        return 0.0
     user, nice, system, _, _, irq, softirq, steal = map(int, words)
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
