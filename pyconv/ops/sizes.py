@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
+from itertools import islice
 
 LISTED = 8  # alternatives named in an explanation, at most
+MOST_TRIED = 10**6  # divisors
 
 
 class OutputSize(int):
@@ -160,14 +163,34 @@ def _too_large(size: int, kernel_size: int, dilation: int, extent: int, before: 
 
 
 def _what_fits(size: int, extent: int, stride: int, room: int) -> str:
-    strides = [s for s in range(1, room + 1) if room % s == 0]
-    text = f"Strides that fit: {_listed([str(s) for s in strides])}."
-    paddings = [p for p in range(extent) if (size + 2 * p - extent) % stride == 0 and size + 2 * p >= extent]
+    text = f"Strides that fit: {_listed([str(s) for s in _first_divisors(room)])}."
+    paddings = _first_paddings(size, extent, stride)
     if paddings:
         named = [f"{p} ({(size + 2 * p - extent) // stride + 1} outputs)" for p in paddings]
         return text + f" Paddings that fit stride {stride}: {_listed(named)}."
     more = stride - room % stride
     return text + f" No equal padding fits stride {stride}; {more} more on one side alone would."
+
+
+def _first_divisors(n: int) -> list[int]:
+    """One more of them than is listed, from the least on; none above MOST_TRIED where n passes its square."""
+    root = math.isqrt(n)
+    found = list(islice((d for d in range(1, min(root, MOST_TRIED) + 1) if n % d == 0), LISTED + 1))
+    if root <= MOST_TRIED:
+        found += [n // d for d in reversed(found) if d * d != n]
+    return found[: LISTED + 1]
+
+
+def _first_paddings(size: int, extent: int, stride: int) -> list[int]:
+    """Those p below extent for which stride divides size + 2 p - extent, which is not negative."""
+    even = 1 + (stride % 2 == 0)
+    if (extent - size) % even:
+        return []
+    step = stride // even
+    first = (extent - size) // 2 if even == 2 else (extent - size) * ((stride + 1) // 2)
+    least = max(0, -((size - extent) // 2))
+    first = least + (first - least) % step
+    return list(range(first, extent, step)[: LISTED + 1])
 
 
 def _listed(names: list[str]) -> str:

@@ -99,3 +99,27 @@ def test_agrees_with_the_reference(size, kernel, stride, before, after, dilation
     seen = (got - 1) * stride + dilation * (kernel - 1) + 1
     assert got.ignored == max(0, size + before + after - seen)
     assert got.fits == (seen == size + before + after)
+
+
+@given(st.integers(1, 400), st.integers(1, 30), st.integers(1, 40))
+def test_what_fits_is_what_a_search_finds(size, kernel, stride):
+    room = size - kernel
+    if room < 0 or room % stride == 0:
+        return
+    strides = [s for s in range(1, room + 1) if room % s == 0]
+    paddings = [p for p in range(kernel) if (size + 2 * p - kernel) % stride == 0 and size + 2 * p >= kernel]
+    text = str(pyconv.conv_output_size(size, kernel, stride=stride))
+
+    def listed(names):
+        return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+
+    assert f"Strides that fit: {listed([str(s) for s in strides])}." in text
+    named = [f"{p} ({(size + 2 * p - kernel) // stride + 1} outputs)" for p in paddings]
+    assert (f"stride {stride}: {listed(named)}." in text) == bool(named)
+    assert ("No equal padding fits" in text) != bool(named)
+
+
+def test_huge_sizes_are_explained_at_once():
+    text = str(pyconv.conv_output_size(10**18 + 3, 10**15, stride=10**9 + 7, padding=10**14))
+    assert "Strides that fit: 1" in text
+    assert "No equal padding fits stride 4" in str(pyconv.conv_output_size(2**60, 3, stride=4))
