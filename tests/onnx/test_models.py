@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,12 +12,9 @@ onnx = pytest.importorskip("onnx")
 
 import pyconv  # noqa: E402
 from pyconv.formats.onnx import OnnxNetwork  # noqa: E402
+from support import onnx_light as light  # noqa: E402
 from support.arrays import assert_same_bits  # noqa: E402
 from support.data import cifar10_test, shared  # noqa: E402
-
-spec = importlib.util.spec_from_file_location("light", Path(__file__).with_name("light.py"))
-light = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(light)
 
 MEAN, STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
 
