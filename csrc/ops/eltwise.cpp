@@ -181,9 +181,12 @@ void eltwise_broadcast(const EltwiseProblem& problem, const std::vector<Broadcas
 
 void eltwise_rows(const EltwiseProblem& problem, const EltwiseRows& rows, const float* p,
                   const float* q, const Activation& after) {
-  const EltwiseFns& first = eltwise_fns(problem.op, problem.cap);
+  const bool rectified =
+      problem.op == EltwiseOp::affine && p && after.kind == ActivationKind::relu;
+  const EltwiseFns& first =
+      eltwise_fns(rectified ? EltwiseOp::affine_relu : problem.op, problem.cap);
   const EltwiseFn fn = p ? first.per_element : first.uniform;
-  const bool again = after.kind != ActivationKind::none;
+  const bool again = after.kind != ActivationKind::none && !rectified;
   const EltwiseFn then =
       again ? eltwise_fns(activation_op(after), problem.cap).uniform : nullptr;
   const bool dense = rows.src_stride == rows.cols && rows.dst_stride == rows.cols;

@@ -65,12 +65,13 @@ MEANING = {
     "selu": (1.5, lambda x: selu(np.asarray(x, np.float64))),
     "celu": (2.5, lambda x: np.where(x < 0, P * np.expm1(np.minimum(np.asarray(x, np.float64) / P, 0)), x)),
     "thresholded_relu": (0, lambda x: np.where(x <= P, 0, x)),
+    "affine_relu": (0.5, lambda x: np.maximum(np.asarray(x, np.float64) * P + Q, 0)),
     "affine_unit": (1.0, lambda x: np.clip(np.asarray(x, np.float64) * P + Q, 0, 1)),
 }
 ONE_PARAMETER = ("leaky_relu", "elu", "add", "mul", "sub", "div", "minimum", "maximum", "pow", "celu")
 PARAMETERS = {
     **dict.fromkeys((*ONE_PARAMETER, "thresholded_relu"), 1),
-    **dict.fromkeys(("affine", "clip", "selu", "affine_unit"), 2),
+    **dict.fromkeys(("affine", "clip", "selu", "affine_unit", "affine_relu"), 2),
 }
 
 

@@ -34,6 +34,7 @@
 //   celu p            x < 0 ? p (e^(x / p) - 1) : x, p > 0
 //   thresholded_relu p  x <= p ? +0 : x
 //   affine_unit p q   fma(x, p, q) clipped to 0..1 (ONNX's HardSigmoid)
+//   affine_relu p q   relu(fma(x, p, q))
 //
 // An element's result depends on its operands alone: not on its position, on n, on the ISA (but for those named fast). NaN
 // passes through all of them (but for the two cases of pow). src and dst are the same or do not overlap, p and q do not overlap

@@ -208,6 +208,7 @@ PYCONV_ELTWISE_FUNCTOR(Log, 1, return log(x);)
 PYCONV_ELTWISE_FUNCTOR(Erf, 1, return erf(x);)
 PYCONV_ELTWISE_FUNCTOR(Softsign, 2, return div(x, add(set1(1.0f), abs(x)));)
 PYCONV_ELTWISE_FUNCTOR(ThresholdedRelu, 4, return select(le(x, p), zero(), x);)
+PYCONV_ELTWISE_FUNCTOR(AffineRelu, 4, return max(zero(), fma(x, p, q));)
 PYCONV_ELTWISE_FUNCTOR(AffineUnit, 4, return clamp(fma(x, p, q), 0.0f, 1.0f);)
 #undef PYCONV_ELTWISE_FUNCTOR
 
