@@ -342,3 +342,37 @@ def test_pictures_go_in():
 
 def test_operators_are_listed():
     assert {"Conv", "Resize", "TopK"} <= set(operators()) and len(operators()) > 100
+
+
+@pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER"])
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool", "LpPool"])
+def test_same_padding_of_pools_may_be_negative(op, mode):
+    """ONNX's formula: (out - 1) stride + kernel - size is shared out, rounded down, whatever its sign."""
+    for size, kernel, stride in ((6, 1, 3), (7, 1, 4), (8, 2, 5), (9, 2, 3)):
+        x = np.arange(1, size + 1, dtype=np.float32)
+        out = -(-size // stride)
+        total = (out - 1) * stride + kernel - size
+        before = total // 2 if mode == "SAME_UPPER" else total - total // 2
+        taps = [[i * stride - before + k for k in range(kernel)] for i in range(out)]
+        rows = [[x[t] for t in row if 0 <= t < size] for row in taps]
+        fold = {"MaxPool": max, "AveragePool": np.mean, "LpPool": sum}[op]
+        power = {"p": 1} if op == "LpPool" else {}
+        for shape in ([1, 1, size], [1, 1, size, 1]):
+            ones = len(shape) - 3
+            window = {"kernel_shape": [kernel] + [1] * ones, "strides": [stride] + [1] * ones}
+            nodes = [node(op, "x", "y", auto_pad=mode, **window, **power)]
+            got = run(model_of(nodes, [info("x", shape)], ["y"]), x.reshape(shape))
+            np.testing.assert_allclose(got.ravel(), [fold(row) for row in rows], rtol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER"])
+def test_same_padding_of_transposed_convolutions_may_be_negative(mode):
+    weight = np.ones((1, 1, 1), np.float32)
+    x = np.arange(1, 5, dtype=np.float32).reshape(1, 1, 4)
+    for stride in (2, 3, 4):
+        nodes = [node("ConvTranspose", "x w", "y", strides=[stride], auto_pad=mode)]
+        got = run(model_of(nodes, [info("x", [1, 1, 4])], ["y"], {"w": weight}), x)
+        total = stride * 3 + 1 - stride * 4
+        want = np.zeros(4 * stride, np.float32)
+        want[-(total // 2 if mode == "SAME_UPPER" else total - total // 2) :: stride] = x.ravel()
+        np.testing.assert_array_equal(got.ravel(), want)

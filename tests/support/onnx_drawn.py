@@ -1,8 +1,8 @@
 """Nodes drawn at random, of every opset from 7 on: what the differential test compares.
 
-Left out is where onnxruntime and ONNX's text differ, or ONNX's text and its own tests: SAME padding of
-pools and transposed convolutions whose kernel is smaller than the stride, VALID with ceil_mode, and
-align_corners with scales that give no whole size; and ties of the nearest pixel, which float32 scales move.
+Left out is where onnxruntime and ONNX's reference differ (docs/onnx.md): SAME padding of pools and
+transposed convolutions whose kernel is smaller than the stride, VALID with ceil_mode, align_corners with
+scales that give no whole size, and ties of the nearest pixel, which float32 scales move.
 """
 
 from __future__ import annotations

@@ -70,15 +70,16 @@ def halves(totals: Sequence[int], more_after: bool) -> list[int]:
     return less + more if more_after else more + less
 
 
-def window_of(n: Node, sizes: Sequence[int], kernel: Sequence[int] | None = None) -> Window:
-    """The window over an image of `sizes`, its padding worked out."""
+def window_of(n: Node, sizes: Sequence[int], kernel: Sequence[int] | None = None, least: int | None = None) -> Window:
+    """The window over an image of `sizes`, its padding worked out; SAME padding is `least` or more."""
     window, mode = lists(n, len(sizes), kernel), auto_pad(n)
     if mode == "VALID":
         window.pads = [0] * (2 * window.rank)
     if mode.startswith("SAME"):
         totals = []
         for size, k, s, d in zip(sizes, window.kernel, window.stride, window.dilation):
-            totals.append(max(0, (-(-size // s) - 1) * s + (k - 1) * d + 1 - size))
+            total = (-(-size // s) - 1) * s + (k - 1) * d + 1 - size
+            totals.append(total if least is None else max(least, total))
         window.pads = halves(totals, mode == "SAME_UPPER")
     return window
 
@@ -109,7 +110,7 @@ def conv(n: Node) -> Built:
     bias = n.constant(2, "bias") if n.given(2) else None
     if weight.ndim != x.ndim:
         n.fail(f"weight: expected {x.ndim} dimensions, got shape {weight.shape}")
-    window = window_of(n, x.shape[2:], weight.shape[2:])
+    window = window_of(n, x.shape[2:], weight.shape[2:], least=0)
     groups = n.integer("group", 1)
     if window.rank > 2:
         return n.op("conv_nd", [x, n.x(1), n.optional(2)], stride=window.stride, dilation=window.dilation,
@@ -143,8 +144,7 @@ def conv_transpose(n: Node) -> Built:
     if wanted is not None:
         sizes = zip(x.shape[2:], wanted[-window.rank :], window.kernel, window.stride, window.dilation, extra)
         totals = [s * (size - 1) + e + (k - 1) * d + 1 - out for size, out, k, s, d, e in sizes]
-        extra = [e + max(0, -total) for e, total in zip(extra, totals)]
-        window.pads = halves([max(0, total) for total in totals], mode == "SAME_UPPER")
+        window.pads = halves(totals, mode == "SAME_UPPER")
     one = window.rank == 1
     source: Any = weight[:, :, None] if one else n.x(1)
     fits = all(0 <= e < max(s, d) for e, s, d in zip(extra, window.stride, window.dilation))
@@ -186,15 +186,25 @@ def any_pool(n: Node, op: str, x: Tensor, window: Window, ceil: int, **more: Any
                  padding=window.pads, ceil_mode=ceil, **more)  # fmt: skip
 
 
+def pool_window(n: Node) -> tuple[Tensor, Window]:
+    """The image and its window; negative padding is cut off the image."""
+    x = n.x()
+    need_image(n, x)
+    window = window_of(n, x.shape[2:])
+    if min(window.pads) < 0 and auto_pad(n).startswith("SAME"):
+        cut = [min(0, p) for p in window.pads]
+        x = n.op("pad", [x], pads=[0, 0, *cut[: window.rank], 0, 0, *cut[window.rank :]])
+        window.pads = [max(0, p) for p in window.pads]
+    return x, window
+
+
 def rounding(n: Node) -> int:
     ceil = n.integer("ceil_mode", 0) if n.opset >= 10 else 0
     return ceil if auto_pad(n) == "NOTSET" else 0
 
 
 def max_pool(n: Node) -> Built:
-    x = n.x()
-    need_image(n, x)
-    window, ceil = window_of(n, x.shape[2:]), rounding(n)
+    (x, window), ceil = pool_window(n), rounding(n)
     column = n.integer("storage_order", 0)
     if n.outputs < 2:
         pooled = quick_pool(n, "max_pool", x, window, ceil)
@@ -205,18 +215,14 @@ def max_pool(n: Node) -> Built:
 
 
 def average_pool(n: Node) -> Built:
-    x = n.x()
-    need_image(n, x)
-    window, ceil = window_of(n, x.shape[2:]), rounding(n)
+    (x, window), ceil = pool_window(n), rounding(n)
     more = {"count_include_pad": n.integer("count_include_pad", 0)}
     pooled = quick_pool(n, "avg_pool", x, window, ceil, **more)
     return any_pool(n, "avg_pool_nd", x, window, ceil, **more) if pooled is None else pooled
 
 
 def lp_pool(n: Node) -> Built:
-    x = n.x()
-    need_image(n, x)
-    window, ceil = window_of(n, x.shape[2:]), rounding(n)
+    (x, window), ceil = pool_window(n), rounding(n)
     return any_pool(n, "lp_pool", x, window, ceil, p=float(n.integer("p", 2)))
 
 
