@@ -58,6 +58,7 @@ struct Node {
   std::string name;
   std::vector<ValueId> inputs, outputs;
   Attributes attributes;
+  std::string algorithm;  // forced for this convolution; empty: the planner's choice
   std::vector<std::string> absorbed;  // names of the nodes that passes fused into this one
   bool dead = false;
 };

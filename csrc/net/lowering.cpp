@@ -19,9 +19,8 @@ bool layout_free(const TensorType& type) {
 
 class Lowering {
  public:
-  Lowering(const Graph& graph, const PlanOptions& options, const Pins& pins)
-      : graph_(graph), options_(options), pins_(pins), forms_(graph.values().size()),
-        views_(graph.values().size()) {}
+  Lowering(const Graph& graph, const PlanOptions& options)
+      : graph_(graph), options_(options), forms_(graph.values().size()), views_(graph.values().size()) {}
 
   LoweredGraph run() {
     place_concats();
@@ -185,19 +184,10 @@ class Lowering {
   void add_step(Node node, std::vector<int> inputs, std::vector<int> outputs) {
     result_.steps.push_back({std::move(node), std::move(inputs), std::move(outputs), nullptr, 0});
     LoweredStep& step = result_.steps.back();
-    StepArgs args(graph_, step.node, options_, pinned(step.node));
+    StepArgs args(graph_, step.node, options_, step.node.algorithm.empty() ? "auto" : step.node.algorithm);
     for (const int id : step.inputs) args.in.push_back(id < 0 ? Placement{} : tensor(id).placement);
     for (const int id : step.outputs) args.out.push_back(tensor(id).placement);
     step.step = step.node.op->plan(args);
-  }
-
-  std::string pinned(const Node& node) const {
-    for (const auto& [name, algorithm] : pins_) {
-      const bool absorbed = std::find(node.absorbed.begin(), node.absorbed.end(), name) !=
-                            node.absorbed.end();
-      if (name == node.name || absorbed) return algorithm;
-    }
-    return "auto";
   }
 
   void add_node(const Node& node) {
@@ -293,7 +283,6 @@ class Lowering {
 
   const Graph& graph_;
   const PlanOptions& options_;
-  const Pins& pins_;
   std::vector<Forms> forms_;
   std::vector<View> views_;
   LoweredGraph result_;
@@ -301,8 +290,8 @@ class Lowering {
 
 }  // namespace
 
-LoweredGraph lower(const Graph& graph, const PlanOptions& options, const Pins& pins) {
-  return Lowering(graph, options, pins).run();
+LoweredGraph lower(const Graph& graph, const PlanOptions& options) {
+  return Lowering(graph, options).run();
 }
 
 }  // namespace pyconv

@@ -49,9 +49,6 @@ struct LoweredGraph {
   std::vector<LoweredStep> steps;
 };
 
-// An algorithm's name by node; a node that is not in the graph any more is looked up among the absorbed.
-using Pins = std::vector<std::pair<std::string, std::string>>;
-
-LoweredGraph lower(const Graph& graph, const PlanOptions& options, const Pins& pins);
+LoweredGraph lower(const Graph& graph, const PlanOptions& options);
 
 }  // namespace pyconv

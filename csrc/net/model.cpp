@@ -17,11 +17,35 @@ struct Model::State {
 
 Model::~Model() = default;
 
+namespace {
+
+void pin_algorithms(Graph* graph, const std::vector<std::pair<std::string, std::string>>& pins) {
+  for (const auto& [name, algorithm] : pins) {
+    Node* found = nullptr;
+    for (std::size_t i = 0; i < graph->nodes().size(); ++i) {
+      Node& node = graph->node(static_cast<int>(i));
+      const auto& parts = node.absorbed;
+      const bool part = std::find(parts.begin(), parts.end(), name) != parts.end();
+      if (node.name == name || part) found = &node;
+      if (node.name == name) break;
+    }
+    if (!found) throw InvalidArgument("algorithms: there is no node '" + name + "' in the graph");
+    if (found->op != &op_conv)
+      throw InvalidArgument("algorithms: expected the name of a convolution, got '" + name + "', which is " +
+                            (found->name == name ? "" : "part of ") + "a node of operator " +
+                            found->op->name);
+    if (algorithm != "auto") found->algorithm = algorithm;
+  }
+}
+
+}  // namespace
+
 Model::Model(Graph graph, const CompileOptions& options)
     : graph_(std::move(graph)), options_(options) {
   if (graph_.outputs().empty()) throw InvalidArgument("graph: expected outputs, there are none");
   const FpEnvScope fp_env;
   graph_.compact();
+  pin_algorithms(&graph_, options.algorithms);
   rewrites_ = run_passes(&graph_, options.without);
   plan_within_limit();
   for (const LoweredStep& step : lowered_.steps) {
@@ -48,7 +72,7 @@ Model::Model(Graph graph, const CompileOptions& options)
 void Model::plan_within_limit() {
   const auto plan = [&](std::size_t workspace_limit) {
     options_.plan.workspace_limit = workspace_limit;
-    lowered_ = lower(graph_, options_.plan, options_.algorithms);
+    lowered_ = lower(graph_, options_.plan);
     arena_bytes_ = plan_memory(&lowered_);
     return arena_bytes_ <= options_.memory_limit;
   };

@@ -12,7 +12,8 @@ namespace pyconv {
 
 struct CompileOptions {
   PlanOptions plan;
-  Pins algorithms;                   // forced by the name of a conv node
+  // Algorithms forced, by the name of a convolution.
+  std::vector<std::pair<std::string, std::string>> algorithms;
   std::vector<std::string> without;  // passes to leave out
   // Bytes of the arena; algorithms with less workspace are taken until it fits.
   std::size_t memory_limit = static_cast<std::size_t>(-1);

@@ -169,7 +169,7 @@ void FusedBlockPlan::run_segment(const float* src, const float* residual, float*
     depthwise_->run_rows(scratch.rows, g, p_.projects ? scratch.strip : to);
     if (p_.projects)
       project_->run({scratch.strip, to, residual ? residual + at * residual_pixel_ : nullptr, d.ic,
-                     dst_pixel_, residual_pixel_, (out.last - out.first) * d.ow()});
+                     dst_pixel_, residual_pixel_, (out.last - out.first) * d.ow(), nullptr, true});
   }
 }
 

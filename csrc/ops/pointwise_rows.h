@@ -16,6 +16,8 @@ struct PixelRun {
   const float* residual = nullptr;  // added before the activation; may be null
   std::int64_t src_pixel = 0, dst_pixel = 0, residual_pixel = 0;  // floats from pixel to pixel
   std::int64_t pixels = 0;
+  const float* weights = nullptr;  // what scale_weights made, instead of the plan's own
+  bool fetch_dst = false;  // dst is not expected in L1: its lines are fetched for writing early
 };
 
 class PointwiseRows {
@@ -25,6 +27,10 @@ class PointwiseRows {
                 const Activation& activation, const float* weight, const float* bias);
 
   void run(const PixelRun& run) const;
+
+  // The weights with row k, those of input channel k, times scale[k]: weight_floats() of them.
+  void scale_weights(const float* scale, float* to) const;
+  std::int64_t weight_floats() const;
 
   std::size_t bytes() const { return weights_.bytes(); }
   std::string kernels() const { return kernel_names(weights_.panels()); }

@@ -155,6 +155,7 @@ def cases():
     side = 8 + int((pyconv._core.cpu_info()["l2_bytes"] / (2 * 96)) ** 0.5)  # so wide that it is fused
     yield "inverted residual", nn.Sequential(*block), (1, 16, side, side), {}
     yield "mobilenet_v2", pyconv.zoo.mobilenet_v2(width=0.5), (1, 3, 112, 112), {}
+    yield "efficientnet_b0", pyconv.zoo.efficientnet_b0(), (1, 3, 192, 192), {}
     yield "shufflenet_v2", pyconv.zoo.shufflenet_v2(width=0.5), (1, 3, 64, 64), {}
     yield "lenet5", pyconv.zoo.lenet5(pretrained=True), (1, 1, 28, 28), {}
     yield "pictures", nn.Conv2d(3, 8, 3), (1, 3, 16, 16), {"image_input": "imagenet"}

@@ -60,6 +60,7 @@ void pass_fold_batch_norm(Graph& graph, RewriteLog& log) {
     target.absorbed = layer.absorbed;
     target.absorbed.push_back(target.name);
     target.name = base;
+    target.algorithm = layer.algorithm;
     graph.rewrite(static_cast<int>(i), layer.op->name, {layer.inputs[0], weight, bias},
                   layer.attributes);
     graph.kill(before);

@@ -27,6 +27,7 @@ void take_over(Graph& graph, int id, int layer_id, std::vector<ValueId> inputs,
   absorbed.push_back(target.name);
   target.absorbed = std::move(absorbed);
   target.name = layer.name;
+  target.algorithm = layer.algorithm;
   graph.rewrite(id, layer.op->name, std::move(inputs), std::move(attributes));
   graph.kill(layer_id);
 }

@@ -57,6 +57,9 @@ void fuse_block(Graph& graph, RewriteLog& log, int last, const Node* expand, con
                   project ? input_or_none(*project, 2) : kNoValue,
                   project ? input_or_none(*project, 3) : kNoValue};
   while (block.inputs.back() == kNoValue) block.inputs.pop_back();
+  const bool pinned = !block.algorithm.empty() || !middle.algorithm.empty() ||
+                      (expand && !expand->algorithm.empty());
+  if (pinned) return;
   if (!refuse_fused_block(inverted_residual_problem(NodeArgs(graph, block)), max_isa()).empty()) return;
   std::string parts;
   for (const int id : absorbed_ids) {

@@ -9,9 +9,11 @@ namespace pyconv {
 #define PYCONV_PASSES(X)                                                                         \
   X(drop_identities, true, "identity nodes, and reshapes that change nothing, go")               \
   X(fold_constants, true, "nodes whose inputs are all known are computed once; dead nodes go")   \
+  X(fold_padding, true, "zeros around an image become the padding of the convolution behind")    \
   X(fold_batch_norm, false, "a batch norm behind a convolution or linear layer moves into its weights") \
   X(fuse_residual, true, "an addition behind a convolution becomes its residual input")          \
   X(fuse_activation, true, "an activation moves into the node before it")                      \
+  X(fuse_scale, true, "a pointwise convolution behind a squeeze-and-excitation scales its own input") \
   X(fuse_inverted_residual, true, "pointwise, depthwise, pointwise convolutions become one block")
 
 #define X(name, keeps_bits, summary) void pass_##name(Graph&, RewriteLog&);

@@ -1,0 +1,91 @@
+#include "ops/scaled_pointwise.h"
+
+#include <algorithm>
+
+#include "base/thread_pool.h"
+#include "kernels/eltwise/eltwise.h"
+#include "ops/extents.h"
+#include "simd/fp_env.h"
+
+namespace pyconv {
+
+namespace {
+
+// Scratch of one block: it stays in L2 beside the weights (Zen 5: L2 1 MiB).
+constexpr std::size_t kShareOfL2 = 8;
+constexpr std::int64_t kLeastPixels = 48;
+
+std::int64_t block_pixels(const ScaledPointwiseProblem& p) {
+  const std::int64_t floats = static_cast<std::int64_t>(cpu().l2_bytes / kShareOfL2 / sizeof(float));
+  return std::min(p.pixels, std::max(kLeastPixels, floats / std::max<std::int64_t>(1, p.ic)));
+}
+
+}  // namespace
+
+bool scaling_pays(std::int64_t pixels, std::int64_t channels) {
+  return static_cast<std::size_t>(pixels * channels) * sizeof(float) > cpu().l2_bytes / 4;
+}
+
+ScaledPointwisePlan::ScaledPointwisePlan(const ScaledPointwiseProblem& problem, const float* weight,
+                                         const float* bias)
+    : p_(problem),
+      threads_(threads_for(static_cast<double>(problem.images * problem.pixels * problem.ic) *
+                               static_cast<double>(problem.oc) / 32.0,
+                           problem.threads)),
+      block_(block_pixels(problem)),
+      rows_(problem.oc, problem.ic, block_, problem.accuracy, problem.max_isa, problem.activation, weight,
+            bias) {
+  if (!p_.src_pixel) p_.src_pixel = p_.ic;
+  if (!p_.dst_pixel) p_.dst_pixel = p_.oc;
+  if (!p_.residual_pixel) p_.residual_pixel = p_.oc;
+}
+
+void ScaledPointwisePlan::run(const float* src, const float* scale, const float* residual, float* dst,
+                              void* workspace) const {
+  if (p_.pixels == 0) return;
+  const FpEnvScope fp_env;
+  float* scratch = static_cast<float*>(workspace);
+  const std::int64_t blocks = (p_.pixels + block_ - 1) / block_;
+  for (std::int64_t image = 0; image < p_.images; ++image) {
+    const float* own_scale = scale + image * p_.ic;
+    if (scales_weights()) rows_.scale_weights(own_scale, scratch);
+    parallel_for(blocks, threads_, [&](std::int64_t block, int worker) {
+      const std::int64_t first = block * block_;
+      run_block(src, own_scale, residual, dst, image * p_.pixels + first,
+                std::min(block_, p_.pixels - first),
+                scales_weights() ? scratch : scratch + worker * block_ * p_.ic);
+    });
+  }
+}
+
+void ScaledPointwisePlan::run_block(const float* src, const float* scale, const float* residual, float* dst,
+                                    std::int64_t at, std::int64_t count, float* scaled) const {
+  PixelRun run;
+  run.src = src + at * p_.src_pixel;
+  run.src_pixel = p_.src_pixel;
+  run.dst = dst + at * p_.dst_pixel;
+  run.dst_pixel = p_.dst_pixel;
+  if (residual) run.residual = residual + at * p_.residual_pixel;
+  run.residual_pixel = p_.residual_pixel;
+  run.pixels = count;
+  run.fetch_dst = true;
+  if (scales_weights()) {
+    run.weights = scaled;
+  } else {
+    const EltwiseFn multiply = eltwise_fns(EltwiseOp::mul, p_.max_isa).per_element;
+    EltwiseArgs args;
+    args.p = scale;
+    args.n = p_.ic;
+    args.rows = p_.src_pixel == p_.ic ? count : 1;
+    for (std::int64_t i = 0; i < count; i += args.rows) {
+      args.src = run.src + i * p_.src_pixel;
+      args.dst = scaled + i * p_.ic;
+      multiply(args);
+    }
+    run.src = scaled;
+    run.src_pixel = p_.ic;
+  }
+  rows_.run(run);
+}
+
+}  // namespace pyconv
