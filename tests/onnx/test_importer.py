@@ -314,6 +314,31 @@ def test_dense_layers_of_every_form():
         np.testing.assert_allclose(run(one, left), want, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("shape", [(4, 1, 1), (1, 4, 1, 1), (4,), (1, 1, 1)], ids=str)
+def test_scales_and_shifts_of_channels_go_into_the_convolution(shape, norm, turned):
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((2, 3, 5, 4)).astype(np.float32)
+    known = {"w": rng.standard_normal((4, 3, 1, 1)), "s": rng.standard_normal(shape), "t": rng.standard_normal(shape)}
+    known |= {k: rng.uniform(0.5, 1.5, 4) for k in "gbmv"}
+    known = {k: v.astype(np.float32) for k, v in known.items()}
+    nodes = [node("Conv", "x w", "a")]
+    if norm:
+        nodes.append(node("BatchNormalization", "a g b m v", "n", epsilon=1e-3))
+    last = "n" if norm else "a"
+    nodes += [node("Mul", f"s {last}" if turned else f"{last} s", "p"), node("Add", "t p" if turned else "p t", "y")]
+    model = pyconv.compile(OnnxNetwork(model_of(nodes, [info("x", x.shape)], ["y"], known)))
+    wide = {k: v.astype(np.float64) for k, v in known.items()}
+    want = np.einsum("nihw,oi->nohw", x, wide["w"][:, :, 0, 0])
+    if norm:
+        g, b, m, v = (wide[k].reshape(4, 1, 1) for k in "gbmv")
+        want = (want - m) / np.sqrt(v + 1e-3) * g + b
+    np.testing.assert_allclose(model(x), want * wide["s"] + wide["t"], rtol=1e-4, atol=1e-5)
+    if shape[-3:] == (4, 1, 1):
+        assert [s["op"] for s in model.describe()["steps"] if s["op"] != "reorder"] == ["conv"]
+
+
 def test_the_backend_binds_and_remembers():
     nodes = [node("Reshape", "x shape", "y")]
     prepared = pyconv.backend.prepare(model_of(nodes, [info("x", ["n"]), info("shape", [2], INT64)], ["y"]))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -97,6 +99,39 @@ def is_inf(n: Node) -> Built:
 
 def pair(op: str, n: Node) -> Built:
     return n.op(op, [n.x(0), n.x(1)])
+
+
+def scaled_or_shifted(op: str, n: Node) -> Built:
+    """mul or add; by a number for each channel of what a convolution or a batch norm gave, it is a batch
+    norm, which the passes fold into the convolution."""
+    for i in (0, 1):
+        x, factors = n.x(i), n.array(1 - i)
+        if factors is None or x.is_constant or x.dtype != "float32" or x.ndim != 4:
+            continue
+        made, inputs, attributes = n.made_of(x)
+        channels = x.shape[1]
+        if channels > 1 and made in ("conv", "batch_norm") and per_channel(factors, channels):
+            values = np.ascontiguousarray(factors.reshape(-1))
+            return channel_norm(n, x, inputs if made == "batch_norm" else (), attributes, op, values)
+    return pair(op, n)
+
+
+def per_channel(array: Array, channels: int) -> bool:
+    return array.shape in ((channels, 1, 1), (1, channels, 1, 1))
+
+
+def channel_norm(
+    n: Node, x: Tensor, before: Sequence[Tensor | None], attributes: Mapping[str, Any], op: str, values: Array
+) -> Tensor:
+    """batch_norm of x, or of what the batch norm that made x was given."""
+    one, zero = np.ones_like(values), np.zeros_like(values)
+    if not before:
+        norm = [zero, one, values, zero] if op == "mul" else [zero, one, one, values]
+        return n.op("batch_norm", [x, *norm], eps=0.0)
+    source, mean, var, weight, bias = before
+    scale, shift = (n.known(t) for t in (weight, bias))
+    scale, shift = (scale * values, shift * values) if op == "mul" else (scale, shift + values)
+    return n.op("batch_norm", [source, mean, var, scale, shift], **attributes)
 
 
 def power(n: Node) -> Built:
@@ -213,9 +248,8 @@ _SIMPLE = {
     "Softsign": "softsign", "Sqrt": "sqrt", "Tanh": "tanh",
 }  # fmt: skip
 _PAIRS = {
-    "Add": "add", "And": "logical_and", "Div": "div", "Equal": "equal", "Greater": "greater",
-    "GreaterOrEqual": "greater_equal", "Less": "less", "LessOrEqual": "less_equal", "Mul": "mul",
-    "Or": "logical_or", "Sub": "sub", "Xor": "logical_xor",
+    "And": "logical_and", "Div": "div", "Equal": "equal", "Greater": "greater", "GreaterOrEqual": "greater_equal",
+    "Less": "less", "LessOrEqual": "less_equal", "Or": "logical_or", "Sub": "sub", "Xor": "logical_xor",
 }  # fmt: skip
 
 BUILDERS: dict[str, Builder] = {
@@ -223,6 +257,8 @@ BUILDERS: dict[str, Builder] = {
     **{name: partial(pair, op) for name, op in _PAIRS.items()},
     "Cast": cast,
     "CastLike": cast_like,
+    "Add": partial(scaled_or_shifted, "add"),
+    "Mul": partial(scaled_or_shifted, "mul"),
     "Celu": partial(with_alpha, "celu", 1.0),
     "Clip": clip,
     "DequantizeLinear": dequantize,

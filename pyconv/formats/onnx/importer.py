@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ class Values:
         self._arrays: dict[str, Array] = {}
         self._tensors: dict[str, Tensor] = {}
         self._sources: dict[str, frozenset[str]] = {}
+        # By a tensor's id: the operator and the inputs that it was made of.
+        self.made: dict[int, tuple[str, Sequence[Tensor | None], Mapping[str, Any]]] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._arrays or name in self._tensors

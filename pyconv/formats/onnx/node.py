@@ -156,7 +156,19 @@ class Node:
 
     def ops(self, op: str, inputs: Iterable[Tensor | Array | None], **attributes: Any) -> list[Tensor]:
         tensors = [self.builder.constant(i, self.name) if isinstance(i, np.ndarray) else i for i in inputs]
-        return self.builder.nodes(op, tensors, self.name, True, **attributes)
+        outputs = self.builder.nodes(op, tensors, self.name, True, **attributes)
+        for output in outputs:
+            self._values.made[output.id] = op, tensors, attributes
+        return outputs
+
+    def known(self, x: Tensor | None) -> Array:
+        """The numbers of a constant."""
+        assert x is not None
+        return np.asarray(self.builder.graph.constant(x.id))
+
+    def made_of(self, x: Tensor) -> tuple[str, Sequence[Tensor | None], Any]:
+        """The operator of the graph that made a tensor, its inputs and attributes."""
+        return self._values.made.get(x.id, ("", (), {}))
 
     def reshaped(self, x: Tensor, shape: Sequence[int]) -> Tensor:
         return self.op("reshape", [x], shape=[int(s) for s in shape])
