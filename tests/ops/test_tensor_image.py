@@ -259,7 +259,11 @@ def test_bad_shapes():
         ("conv_transpose_nd", (x, np.zeros((2, 4, 2), np.float32)), {"groups": 3}, "weight: expected one for 2"),
         ("resize", (x,), {"sizes": [1, 2]}, "sizes, scales, roi: expected one"),
         ("resize", (x,), {"sizes": [1, 2, 4], "mode": "lanczos"}, "mode: expected nearest, linear or cubic"),
-        ("resize", (x,), {"sizes": [1, 2, 4], "scales": [1.0, 1.0, -1.0]}, "scales: expected positive numbers"),
+        ("resize", (x,), {"sizes": [1, 2, 4], "scales": [1.0, 1.0, -1.0]}, "scales: expected numbers between"),
+        ("resize", (x,), {"sizes": [1, 2, 2**28]}, "sizes: expected at most"),
+        ("resize", (x,), {"sizes": [1, 2, 4], "scales": [1.0, 1.0, 1e-30], "antialias": 1}, "scales: expected num"),
+        ("tile", (x,), {"repeats": [1, 1, 2**30]}, "repeats: expected at most"),
+        ("pad", (x,), {"pads": [0, 0, 2**30, 0, 0, 0]}, "pads: expected at most"),
         ("instance_norm", (x, x[0, 0], x[0, 0]), {}, r"scale: expected shape \(2,\)"),
         ("quantize_linear", (x, np.ones(3, np.float32)), {"axis": 1}, "scale: expected one number or shape"),
     ]:

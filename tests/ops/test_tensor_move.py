@@ -117,7 +117,7 @@ def test_bad_moves():
         ("expand", {"shape": [-1, 3]}, "expected a size of 0 or more"),
         ("expand", {"shape": [2**39, 2**39, 2, 3]}, r"more than 2\^58 elements"),
         ("tile", {"repeats": [1]}, "repeats: expected 2 integers"),
-        ("tile", {"repeats": [2**62, 2**62]}, "expected a size of at most|repeats: expected"),
+        ("tile", {"repeats": [2**62, 2**62]}, "repeats: expected"),
         ("tile", {"repeats": [-1, 1]}, "repeats: expected numbers of 0 or more, got -1"),
         ("pad", {"pads": [0, 0, -3, 0]}, "pads: expected to take away at most 2 elements"),
         ("pad", {"pads": [0, 2**62, 0, 0]}, r"pads: expected sizes of at most 2\^40"),

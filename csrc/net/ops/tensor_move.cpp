@@ -177,6 +177,9 @@ std::vector<TensorType> infer_tile(const NodeArgs& args) {
     const std::int64_t times = repeats[static_cast<std::size_t>(i)];
     if (times < 0 || __builtin_mul_overflow(out.shape[i], times, &out.shape[i]))
       args.refuse("repeats: expected numbers of 0 or more, got " + std::to_string(times));
+    if (out.shape[i] > kMostIndices)
+      args.refuse("repeats: expected at most 2^28 elements along an axis, got " +
+                  std::to_string(out.shape[i]));
   }
   return {out};
 }

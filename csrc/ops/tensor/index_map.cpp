@@ -43,7 +43,9 @@ std::int64_t padded_size(std::int64_t size, std::int64_t before, std::int64_t af
                           std::to_string(after));
   const std::int64_t out =
       left + std::max<std::int64_t>(0, before) + std::max<std::int64_t>(0, after);
-  need_extent("pads", out, 0);
+  if (out > kMostIndices)
+    throw InvalidArgument("pads: expected at most 2^28 elements along an axis, got " +
+                          std::to_string(out));
   if (left == 0 && out > 0 && mode != EdgeMode::constant)
     throw InvalidArgument("pads: expected none for an empty axis in this mode");
   return out;

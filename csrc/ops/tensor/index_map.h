@@ -10,11 +10,13 @@
 namespace pyconv {
 
 constexpr std::int64_t kOutside = -1;
+constexpr std::int64_t kMostIndices = std::int64_t{1} << 28;  // of one axis of dst
 
 enum class EdgeMode : std::uint8_t { constant, reflect, edge, wrap };
 
 // The size of an axis with `before` and `after` elements more, or fewer where they are negative, which
-// crops first. Throws InvalidArgument where nothing would be left to read, or a crop is too large.
+// crops first. Throws InvalidArgument where nothing would be left to read, a crop is too large, or
+// more than kMostIndices would come out.
 std::int64_t padded_size(std::int64_t size, std::int64_t before, std::int64_t after, EdgeMode mode);
 // Where each of them comes from.
 std::vector<std::int64_t> pad_table(std::int64_t size, std::int64_t before, std::int64_t after,

@@ -14,6 +14,8 @@ namespace pyconv {
 
 namespace {
 
+constexpr std::int64_t kMostWeights = std::int64_t{1} << 26;  // of an axis
+
 constexpr const char* kModes[] = {"nearest", "linear", "cubic"};
 constexpr const char* kCoordinates[] = {
     "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
@@ -105,8 +107,9 @@ ResizeNd::ResizeNd(const std::vector<ResizeNdAxis>& axes, const ResizeNdOptions&
   const bool cropped = options.coordinates == Coordinates::tf_crop_and_resize;
   for (const ResizeNdAxis& given : axes) {
     need_extent("sizes", given.out, 0);
-    if (!(given.scale > 0.0) || !(given.scale < 1e12))
-      throw InvalidArgument("scales: expected positive numbers, got " + std::to_string(given.scale));
+    if (!(given.scale > 1e-9) || !(given.scale < 1e12))
+      throw InvalidArgument("scales: expected numbers between 1e-9 and 1e12, got " +
+                            std::to_string(given.scale));
     if (given.size == 0 && given.out > 0)
       throw InvalidArgument("x: expected one pixel or more to resize, got none");
     Axis axis{given.size, given.out, 1, false, {}, {}};
@@ -118,7 +121,9 @@ ResizeNd::ResizeNd(const std::vector<ResizeNdAxis>& axes, const ResizeNdOptions&
     const double stretch = wide ? given.scale : 1.0;
     const std::int64_t first = static_cast<std::int64_t>(std::floor(-reach / stretch)) + 1;
     axis.taps = 2 - 2 * first;
-    need_elements("sizes", {std::max<std::int64_t>(1, given.out), axis.taps});
+    if (given.out > kMostWeights / axis.taps)
+      throw InvalidArgument("sizes: expected at most " + std::to_string(kMostWeights / axis.taps) +
+                            " along an axis of so many neighbours, got " + std::to_string(given.out));
     std::vector<double> weights(static_cast<std::size_t>(axis.taps));
     for (std::int64_t i = 0; !axis.identity && i < given.out; ++i) {
       const double x = source_of(given, options.coordinates, i);

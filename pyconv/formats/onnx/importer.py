@@ -196,7 +196,7 @@ class OnnxNetwork:
                 wanting.update(error.inputs)
                 failures.append(f"{self._label(message)}: {error}")
                 failed.update(message.output)
-            except (ValueError, TypeError, OverflowError) as error:
+            except (ValueError, TypeError, ArithmeticError, LookupError) as error:
                 failures.append(f"{self._label(message)}: {error}")
                 failed.update(message.output)
         if wanting:

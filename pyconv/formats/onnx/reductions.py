@@ -47,7 +47,7 @@ def top_k(n: Node) -> Built:
 def softmax(op: str, n: Node) -> Built:
     x = n.x()
     axis = n.integer("axis", 1 if n.opset < 13 else -1)
-    if not -x.ndim <= axis <= x.ndim - (n.opset >= 13):
+    if x.ndim == 0 or not -x.ndim <= axis <= x.ndim - (n.opset >= 13):
         n.fail(f"attribute 'axis': expected an axis of {x.shape}, got {axis}")
     if n.opset >= 13 or axis % x.ndim == x.ndim - 1:
         return n.op(op, [x], axis=axis)

@@ -20,8 +20,10 @@ def axis_of(n: Node, axis: int, rank: int) -> int:
 def concat(n: Node) -> Built:
     parts = [n.x(i) for i in range(n.inputs)]
     axis = axis_of(n, n.integer("axis"), parts[0].ndim)
+    if any(p.ndim != parts[0].ndim for p in parts):
+        n.fail(f"expected inputs of as many dimensions each, got {[p.shape for p in parts]}")
     kept = [p for p in parts if p.shape[axis] != 0] or parts[:1]
-    if len(kept) == 1 and all(p.ndim == kept[0].ndim for p in parts):
+    if len(kept) == 1:
         return n.op("identity", [kept[0]])
     return n.op("concat", kept, axis=axis)
 
