@@ -29,6 +29,9 @@ using Clock = std::chrono::steady_clock;
 // on a 2-vCPU Zen 5 guest, 2026-11; benchmarks/thread_pool.cpp measures it again).
 constexpr int kWorkerSpinUs = 20;
 constexpr int kCallerSpinUs = 20;
+constexpr int kSessionSpinUs = 1000;  // of workers while a session lasts
+// Zen 5: 45 us of work for a worker that sleeps, 5 us for one that polls.
+constexpr double kCyclesAsleep = 200000.0, kCyclesAwake = 20000.0;
 constexpr int kWakeFanOut = 2;  // a wake-up costs microseconds: the woken wake the others
 constexpr int kMaxWorkers = 1023;
 constexpr auto kRetryCreation = std::chrono::seconds(1);
@@ -77,6 +80,9 @@ struct SignalsBlocked {
 
 class Pool {
  public:
+  // Owner only: whether workers wait for the next job by polling.
+  void set_session(bool on) { session_.store(on, std::memory_order_relaxed); }
+
   bool try_acquire() { return !busy_.exchange(true, std::memory_order_acquire); }
   void release() { busy_.store(false, std::memory_order_release); }
 
@@ -84,12 +90,13 @@ class Pool {
   void run(std::int64_t chunks, int threads, const ChunkBody& body) noexcept {
     grow(threads - 1);
     const int helpers = std::min(threads - 1, workers_);
-    if (helpers > 0)
-      open(chunks, helpers, body);
-    else
-      next_.store(0, std::memory_order_relaxed);
-    drain(body, chunks, 0);
-    if (helpers > 0) close();
+    if (helpers == 0) {
+      for (std::int64_t chunk = 0; chunk < chunks; ++chunk) body(chunk, 0);
+      return;
+    }
+    open(chunks, helpers, body);
+    drain(body, 0);
+    close();
   }
 
  private:
@@ -122,9 +129,12 @@ class Pool {
 
   void open(std::int64_t chunks, int helpers, const ChunkBody& body) {
     body_ = &body;
-    chunks_ = chunks;
     std::fegetenv(&fp_env_);
-    next_.store(0, std::memory_order_relaxed);
+    parts_ = std::min(helpers + 1, kMostParts);
+    for (int part = 0; part < parts_; ++part) {
+      shares_[part].next.store(chunks * part / parts_, std::memory_order_relaxed);
+      shares_[part].end = chunks * (part + 1) / parts_;
+    }
     gate_.store(static_cast<std::uint32_t>(helpers) * kTicket, std::memory_order_release);
     work_.advance();
     // Workers awake see the new epoch by themselves.
@@ -160,12 +170,29 @@ class Pool {
     if (left_.sleepers() > 0) left_.wake(1);
   }
 
-  void drain(const ChunkBody& body, std::int64_t chunks, int worker) {
-    for (;;) {
-      const std::int64_t chunk = next_.fetch_add(1, std::memory_order_relaxed);
-      if (chunk >= chunks) return;
-      body(chunk, worker);
+  // A share of neighbouring chunks to each: what one layer's worker wrote the next layer's finds in its own
+  // cache. Who is done takes from the others' shares.
+  void drain(const ChunkBody& body, int worker) {
+    for (int i = 0; i < parts_; ++i) {
+      Share& share = shares_[(worker + i) % parts_];
+      for (;;) {
+        const std::int64_t chunk = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (chunk >= share.end) break;
+        body(chunk, worker);
+      }
     }
+  }
+
+  // Polls while a session lasts, and then for as long as a wake-up would take.
+  template <class Condition>
+  bool wait_awake(const Condition& changed) {
+    const int spin = worker_spin_us_.load(std::memory_order_relaxed);
+    if (spin > 0 && session_.load(std::memory_order_relaxed)) {
+      const Clock::time_point deadline = Clock::now() + std::chrono::microseconds(kSessionSpinUs);
+      while (session_.load(std::memory_order_relaxed) && Clock::now() < deadline)
+        if (poll(spin, changed)) return true;
+    }
+    return poll(spin, changed);
   }
 
   void serve(std::uint32_t seen) noexcept {
@@ -174,21 +201,21 @@ class Pool {
 #endif
     for (;;) {
       auto changed = [this, seen] { return work_.epoch() != seen; };
-      while (!poll(worker_spin_us_.load(std::memory_order_relaxed), changed)) work_.wait(seen);
+      while (!wait_awake(changed)) work_.wait(seen);
       seen = work_.epoch();
       const int worker = enter();
       if (worker == 0) continue;
       const int more = static_cast<int>(gate_.load(std::memory_order_relaxed) / kTicket);
       work_.wake(std::min({more, work_.sleepers(), kWakeFanOut}));
       std::fesetenv(&fp_env_);
-      drain(*body_, chunks_, worker);
+      drain(*body_, worker);
       leave();
     }
   }
 
   // Written by the owner while the gate is closed and nobody is inside.
   alignas(64) const ChunkBody* body_ = nullptr;
-  std::int64_t chunks_ = 0;
+  int parts_ = 1;
   std::fenv_t fp_env_;
   // Owner only.
   int workers_ = 0;
@@ -196,10 +223,16 @@ class Pool {
   WorkerPlacement placement_;
   Clock::time_point next_creation_{};
 
-  alignas(64) std::atomic<std::int64_t> next_{0};
+  struct alignas(64) Share {
+    std::atomic<std::int64_t> next{0};
+    std::int64_t end = 0;
+  };
+  static constexpr int kMostParts = 64;
+  Share shares_[kMostParts];
   alignas(64) std::atomic<std::uint32_t> gate_{0};
   alignas(64) Event work_;
   std::atomic<int> worker_spin_us_{0};
+  std::atomic<bool> session_{false};
   alignas(64) Event left_;
   alignas(64) std::atomic<bool> busy_{false};
 };
@@ -231,8 +264,46 @@ int usable_cpus() {
   return std::max(cpus, 1);
 }
 
+namespace {
+
+thread_local bool awake = false;         // in a session, or planning one
+thread_local Pool* session_pool = nullptr;  // the pool that this thread's session holds
+
+}  // namespace
+
+ParallelSession::ParallelSession(int threads) {
+  if (threads <= 1 || awake) return;
+  outer_ = true;
+  awake = true;
+  Pool* shared = pool();
+  if (!shared || !shared->try_acquire()) return;
+  owns_ = true;
+  session_pool = shared;
+  shared->set_session(true);
+}
+
+ParallelSession::~ParallelSession() {
+  if (owns_) {
+    session_pool->set_session(false);
+    session_pool->release();
+    session_pool = nullptr;
+  }
+  if (outer_) awake = false;
+}
+
+ParallelPlanning::ParallelPlanning() : before_(awake) { awake = true; }
+ParallelPlanning::~ParallelPlanning() { awake = before_; }
+
+double cycles_worth_a_thread() { return awake ? kCyclesAwake : kCyclesAsleep; }
+
+int worthwhile_threads(double work, double each, int threads) {
+  return static_cast<int>(
+      std::min<double>(threads, 1.0 + work / (each * cycles_worth_a_thread() / kCyclesAsleep)));
+}
+
 void parallel_for(std::int64_t chunks, int threads, ChunkBody body) {
   threads = static_cast<int>(std::min<std::int64_t>(threads, chunks));
+  if (threads > 1 && session_pool) return session_pool->run(chunks, threads, body);
   Pool* shared = threads > 1 ? pool() : nullptr;
   if (!shared || !shared->try_acquire()) {
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk) body(chunk, 0);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/status.h"
+#include "base/thread_pool.h"
 #include "net/memory_plan.h"
 #include "simd/fp_env.h"
 
@@ -44,6 +45,7 @@ Model::Model(Graph graph, const CompileOptions& options)
     : graph_(std::move(graph)), options_(options) {
   if (graph_.outputs().empty()) throw InvalidArgument("graph: expected outputs, there are none");
   const FpEnvScope fp_env;
+  const ParallelPlanning planning;
   graph_.compact();
   pin_algorithms(&graph_, options.algorithms);
   rewrites_ = run_passes(&graph_, options.without);
@@ -146,6 +148,7 @@ void Model::bind(State* state, const void* const* inputs, void* const* outputs) 
 
 void Model::run(const void* const* inputs, void* const* outputs) const {
   const FpEnvScope fp_env;
+  const ParallelSession session(options_.plan.threads);
   Lease lease(*this);
   State& state = lease.state();
   bind(&state, inputs, outputs);
@@ -159,6 +162,7 @@ void Model::run(const void* const* inputs, void* const* outputs) const {
 void Model::profile(const void* const* inputs, void* const* outputs, double* seconds) const {
   using Clock = std::chrono::steady_clock;
   const FpEnvScope fp_env;
+  const ParallelSession session(options_.plan.threads);
   Lease lease(*this);
   State& state = lease.state();
   bind(&state, inputs, outputs);

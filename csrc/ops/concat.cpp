@@ -17,7 +17,7 @@ void concat(const std::vector<ConcatPart>& parts, std::int64_t outer, float* dst
     row += part.run;
     longest = std::max(longest, part.run);
   }
-  threads = static_cast<int>(std::min<std::int64_t>(threads, 1 + outer * row / kWorthThread));
+  threads = worthwhile_threads(static_cast<double>(outer * row), kWorthThread, threads);
   // A chunk is one piece of every part of some rows.
   const std::int64_t pieces = (longest + kPiece - 1) / kPiece;
   const std::int64_t group = pieces > 1 ? 1 : std::max<std::int64_t>(1, kPiece / std::max<std::int64_t>(1, row));

@@ -19,15 +19,15 @@ constexpr std::int64_t kBlock = 1 << 12;         // floats that one row function
 constexpr std::int64_t kWritten = 2048;         // most parameters that are written out, on the stack
 constexpr std::int64_t kWorthThread = 1 << 17;  // floats for which waking a thread pays
 
-int worthwhile_threads(std::int64_t n, int threads) {
-  return static_cast<int>(std::min<std::int64_t>(threads, 1 + n / kWorthThread));
+int threads_of(std::int64_t n, int threads) {
+  return worthwhile_threads(static_cast<double>(n), kWorthThread, threads);
 }
 
 // body(first, last) over [0, n) in chunks.
 template <class Body>
 void for_chunks(std::int64_t n, int threads, const Body& body) {
   const FpEnvScope fp_env;
-  const int useful = worthwhile_threads(n, threads);
+  const int useful = threads_of(n, threads);
   if (useful <= 1) {
     if (n > 0) body(std::int64_t{0}, n);
     return;
@@ -192,7 +192,7 @@ void eltwise_rows(const EltwiseProblem& problem, const EltwiseRows& rows, const 
   const bool dense = rows.src_stride == rows.cols && rows.dst_stride == rows.cols;
   const std::int64_t block = std::max<std::int64_t>(1, kBlock / std::max<std::int64_t>(1, rows.cols));
   const FpEnvScope fp_env;
-  parallel_for((rows.rows + block - 1) / block, worthwhile_threads(rows.rows * rows.cols, problem.threads),
+  parallel_for((rows.rows + block - 1) / block, threads_of(rows.rows * rows.cols, problem.threads),
                [&](std::int64_t chunk, int) {
     const std::int64_t last = std::min(rows.rows, (chunk + 1) * block);
     const std::int64_t step = dense ? last - chunk * block : 1;

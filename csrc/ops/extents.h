@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "base/thread_pool.h"
+
 namespace pyconv {
 
 // Throws InvalidArgument unless least <= value <= 2^40.
@@ -13,10 +15,9 @@ void need_extent(const char* argument, std::int64_t value, std::int64_t least);
 // Throws InvalidArgument when the product passes 2^58; `what` names the array.
 void need_elements(const char* what, std::initializer_list<std::int64_t> factors);
 
-// Threads that the work is worth: waking one costs 10 to 25 us, so each should find 45 us of it,
-// 200,000 cycles (docs/decisions/003-thread-pool.md).
+// Threads that work of so many cycles is worth.
 inline int threads_for(double cycles, int threads) {
-  return static_cast<int>(std::min<double>(threads, 1.0 + cycles / 200000.0));
+  return static_cast<int>(std::min<double>(threads, 1.0 + cycles / cycles_worth_a_thread()));
 }
 
 }  // namespace pyconv

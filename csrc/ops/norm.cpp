@@ -106,7 +106,7 @@ void lrn(const LrnProblem& p, const float* src, float* dst) {
     return;
   }
   const FpEnvScope fp_env;
-  const int threads = static_cast<int>(std::min<std::int64_t>(p.threads, 1 + n / kWorthThread));
+  const int threads = worthwhile_threads(static_cast<double>(n), kWorthThread, p.threads);
   const bool rows = p.channels_last || p.pixels == 1;
   (rows ? lrn_rows : lrn_planes)(p, lrn_kernel(p.cap).run, src, dst, threads);
 }

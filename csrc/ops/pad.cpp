@@ -86,7 +86,7 @@ void pad(const PadProblem& p, const float* src, float* dst) {
   const std::int64_t row = (p.left + p.width + p.right) * p.pixel;
   const std::int64_t n = p.planes * rows * row;
   if (n == 0) return;
-  const int threads = static_cast<int>(std::min<std::int64_t>(p.threads, 1 + n / kWorthThread));
+  const int threads = worthwhile_threads(static_cast<double>(n), kWorthThread, p.threads);
   const std::int64_t group = std::max<std::int64_t>(1, kRowFloats / row);
   const std::int64_t all = p.planes * rows;
   parallel_for((all + group - 1) / group, threads, [&](std::int64_t chunk, int) {

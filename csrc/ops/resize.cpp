@@ -170,7 +170,7 @@ void resize(const ResizeProblem& problem, const float* src, float* dst) {
   if (n == 0) return;
   const FpEnvScope fp_env;
   const int threads =
-      static_cast<int>(std::min<std::int64_t>(problem.threads, 1 + n / kWorthThread));
+      worthwhile_threads(static_cast<double>(n), kWorthThread, problem.threads);
   (problem.mode == ResizeMode::nearest ? resize_nearest : resize_bilinear)(problem, src, dst, threads);
 }
 

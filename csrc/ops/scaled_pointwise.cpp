@@ -17,7 +17,12 @@ constexpr std::int64_t kLeastPixels = 48;
 
 std::int64_t block_pixels(const ScaledPointwiseProblem& p) {
   const std::int64_t floats = static_cast<std::int64_t>(cpu().l2_bytes / kShareOfL2 / sizeof(float));
-  return std::min(p.pixels, std::max(kLeastPixels, floats / std::max<std::int64_t>(1, p.ic)));
+  const std::int64_t most = std::max(kLeastPixels, floats / std::max<std::int64_t>(1, p.ic));
+  std::int64_t blocks = std::max<std::int64_t>(1, (p.pixels + most - 1) / most);
+  if (p.threads > 1)
+    blocks = std::max(blocks, std::clamp<std::int64_t>(p.pixels / kLeastPixels, 1, 4 * p.threads) /
+                                  p.threads * p.threads);
+  return std::max<std::int64_t>(1, (p.pixels + blocks - 1) / std::max<std::int64_t>(1, blocks));
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ void softmax(const SoftmaxProblem& problem, const float* src, float* dst) {
   const FpEnvScope fp_env;
   const SoftmaxFns& fns = *softmax_kernel(problem.cap).fns;
   const int threads =
-      static_cast<int>(std::min<std::int64_t>(problem.threads, 1 + n / kWorthThread));
+      worthwhile_threads(static_cast<double>(n), kWorthThread, problem.threads);
   (problem.inner == 1 ? run_rows : run_columns)(problem, fns, src, dst, threads);
 }
 

@@ -19,6 +19,7 @@ constexpr std::int64_t kRowTable = 4096;
 constexpr std::int64_t kWeightBlock = (256 << 10) / sizeof(float);
 
 constexpr int kTallestTile = 14;
+constexpr std::int64_t kRowsOfThread = 48;  // fewer fill no tiles: eight of 6 rows
 
 // Walks the output pixels of all images in NHWC order.
 struct OutputPixel {
@@ -92,25 +93,37 @@ std::string GemmConv::kernels() const {
   return groups_.empty() ? "" : kernel_names(groups_.front().panels());
 }
 
+// Threads take rows, so that each finds in its own cache what it wrote in the layer before; panels of weights
+// where there are too few rows to fill tiles.
+GemmConv::Cut GemmConv::cut_for(int threads) const {
+  const std::size_t panels = groups_.front().panels().size();
+  const std::int64_t blocks = (m_ + row_block_ - 1) / row_block_;
+  Cut cut{std::max<std::int64_t>(1, (m_ + blocks - 1) / std::max<std::int64_t>(1, blocks)),
+          std::max<std::size_t>(1, panels)};
+  if (threads <= 1 || p_.g >= 4 * threads) return cut;
+  if (m_ >= kRowsOfThread * threads) {
+    std::int64_t parts = std::clamp<std::int64_t>(m_ / kRowsOfThread, threads, 4 * threads);
+    parts = std::max(blocks, parts / threads * threads);
+    cut.rows = std::max<std::int64_t>(1, (m_ + parts - 1) / parts);
+    return cut;
+  }
+  const std::size_t wanted = static_cast<std::size_t>(4 * threads);
+  cut.panels = (panels + wanted - 1) / wanted;
+  // Few panels do not come out even: half the rows each, then.
+  if (panels < wanted && panels % static_cast<std::size_t>(threads) != 0 && m_ >= 24)
+    cut.rows = (m_ + 1) / 2;
+  return cut;
+}
+
 void GemmConv::run(const Conv2dRun& run) const {
   if (p_.dst_size() == 0) return;
   const std::size_t panels = groups_.front().panels().size();
-  std::int64_t block = row_block_;
-  std::size_t panel_group = panels;
-  std::int64_t blocks = (m_ + block - 1) / block;
-  const std::int64_t wanted = run.threads > 1 ? 4 * run.threads : 1;
-  if (blocks * p_.g < wanted && panels > 1) {
-    const std::size_t parts = static_cast<std::size_t>(
-        std::min<std::int64_t>(static_cast<std::int64_t>(panels), wanted / (blocks * p_.g)));
-    panel_group = (panels + parts - 1) / std::max<std::size_t>(1, parts);
-  }
+  const Cut cut = cut_for(run.threads);
+  const std::size_t panel_group = cut.panels;
+  const std::int64_t block = cut.rows;
   const std::int64_t panel_groups =
       static_cast<std::int64_t>((panels + panel_group - 1) / panel_group);
-  if (blocks * panel_groups * p_.g < wanted) {
-    const std::int64_t parts = wanted / (panel_groups * p_.g);
-    block = std::max<std::int64_t>(std::min<std::int64_t>(m_, 12), (m_ + parts - 1) / parts);
-  }
-  blocks = (m_ + block - 1) / block;
+  const std::int64_t blocks = (m_ + block - 1) / block;
   float* workspace = static_cast<float*>(run.workspace);
   parallel_for(p_.g * blocks * panel_groups, run.threads,
                [&](std::int64_t index, int worker) {

@@ -28,6 +28,11 @@ class GemmConv final : public Conv2dImpl {
 
  private:
   struct Chunk;
+  struct Cut {
+    std::int64_t rows;
+    std::size_t panels;  // of one chunk
+  };
+  Cut cut_for(int threads) const;
   void run_chunk(const Conv2dRun& run, const Chunk& chunk, float* scratch) const;
   void fill_rows(const Conv2dRun& run, const Chunk& chunk, std::int64_t tap0, std::int64_t taps,
                  std::int64_t c0, int most, const float* scratch, const float** rows) const;

@@ -6,18 +6,13 @@
 #include <cstring>
 
 #include "base/status.h"
+#include "ops/extents.h"
 #include "ops/layout.h"
 #include "simd/fp_env.h"
 
 namespace pyconv {
 
 namespace {
-
-// Threads that the work is worth: a sleeping worker joins after about 25 us and costs the caller 10
-// (docs/decisions/003-thread-pool.md), so each thread should find 45 us, 200,000 cycles.
-int worthwhile_threads(double cycles, int threads) {
-  return static_cast<int>(std::min<double>(threads, 1.0 + cycles / 200000.0));
-}
 
 void explain_dispatch(const Conv2dProblem& problem, const Conv2dRequest& request,
                       const char* chosen, const std::string& kernels) {
@@ -58,7 +53,7 @@ Conv2dPlan::Conv2dPlan(const Conv2dProblem& problem, const Conv2dRequest& reques
                        const Conv2dChoice& choice, const float* weight, const float* bias)
     : problem_(problem), request_(with_weight(request, weight)),
       algorithm_(choice.algorithm->name),
-      threads_(worthwhile_threads(choice.verdict.cost, request.threads)),
+      threads_(threads_for(choice.verdict.cost, request.threads)),
       src_layout_(choice.verdict.src_layout), dst_layout_(choice.verdict.dst_layout),
       staged_(problem, request, src_layout_, dst_layout_) {
   request_.threads = threads_;
