@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -337,6 +339,75 @@ def test_scales_and_shifts_of_channels_go_into_the_convolution(shape, norm, turn
     np.testing.assert_allclose(model(x), want * wide["s"] + wide["t"], rtol=1e-4, atol=1e-5)
     if shape[-3:] == (4, 1, 1):
         assert [s["op"] for s in model.describe()["steps"] if s["op"] != "reorder"] == ["conv"]
+
+
+def gelu_of(x):
+    return 0.5 * x * (1 + np.vectorize(math.erf)(x / np.sqrt(2)))
+
+
+IDIOMS = {
+    "silu": ([("Sigmoid", "a", "s"), ("Mul", "a s", "y")], lambda x: x / (1 + np.exp(-x))),
+    "silu ": ([("Sigmoid", "a", "s"), ("Mul", "s a", "y")], lambda x: x / (1 + np.exp(-x))),
+    "mish": (
+        [("Softplus", "a", "p"), ("Tanh", "p", "t"), ("Mul", "a t", "y")], lambda x: x * np.tanh(np.log1p(np.exp(x)))
+    ),
+    "hard_sigmoid": (
+        [("Add", "a three", "p"), ("Clip", "p zero six", "c"), ("Div", "c six", "y")],
+        lambda x: np.clip(x + 3, 0, 6) / 6,
+    ),
+    "hard_swish": (
+        [("Add", "three a", "p"), ("Clip", "p zero six", "c"), ("Mul", "a c", "m"), ("Div", "m six", "y")],
+        lambda x: x * np.clip(x + 3, 0, 6) / 6,
+    ),
+    "hard_swish ": (
+        [("Add", "a three", "p"), ("Clip", "p zero six", "c"), ("Mul", "c a", "m"), ("Mul", "m sixth", "y")],
+        lambda x: x * np.clip(x + 3, 0, 6) / 6,
+    ),
+    "gelu": (
+        [("Div", "a root", "d"), ("Erf", "d", "e"), ("Add", "e one", "p"), ("Mul", "a p", "m"), ("Mul", "m half", "y")],
+        gelu_of,
+    ),
+}
+NUMBERS = {"zero": 0, "one": 1, "three": 3, "six": 6, "sixth": 1 / 6, "half": 0.5, "root": 2**0.5}
+
+
+def idiom(steps, outputs=("y",)):
+    nodes = [node("Conv", "x w", "a")] + [node(op, i, o, f"{op}_{o}") for op, i, o in steps]
+    known = {k: np.array(v, np.float32) for k, v in NUMBERS.items()}
+    known["w"] = np.eye(3, dtype=np.float32)[..., None, None]
+    return model_of(nodes, [info("x", [1, 3, 9, 9])], outputs, known)
+
+
+@pytest.mark.parametrize("op", IDIOMS)
+def test_activations_written_out_are_one_again(op):
+    steps, meaning = IDIOMS[op]
+    x = (np.random.default_rng(5).standard_normal((1, 3, 9, 9)) * 4).astype(np.float32)
+    model = pyconv.compile(OnnxNetwork(idiom(steps)))
+    np.testing.assert_allclose(model(x), meaning(x.astype(np.float64)), rtol=1e-5, atol=1e-5)
+    first, *others = (s for s in model.describe()["steps"] if s["op"] != "reorder")
+    found = [s["op"] for s in others] or [first["attributes"]["activation"]]  # mish is not fused
+    assert found == [op.strip()]
+
+
+def test_what_only_looks_like_one_stays():
+    x = (np.random.default_rng(6).standard_normal((1, 3, 9, 9)) * 4).astype(np.float32)
+    wide = x.astype(np.float64)
+    sigmoid = 1 / (1 + np.exp(-wide))
+    for steps, want in [
+        ([("Relu", "a", "r"), ("Sigmoid", "r", "s"), ("Mul", "a s", "y")], wide / (1 + np.exp(-np.maximum(wide, 0)))),
+        ([("Sigmoid", "a", "s"), ("Mul", "s s", "y")], sigmoid**2),
+        ([("Sigmoid", "a", "s"), ("Div", "a s", "y")], wide / sigmoid),
+        ([("Add", "a six", "p"), ("Clip", "p zero six", "c"), ("Div", "c six", "y")], np.clip(wide + 6, 0, 6) / 6),
+        ([("Add", "a three", "p"), ("Clip", "p one six", "c"), ("Div", "six c", "y")], 6 / np.clip(wide + 3, 1, 6)),
+        ([("Add", "a three", "p"), ("Clip", "p one six", "c"), ("Div", "c six", "y")], np.clip(wide + 3, 1, 6) / 6),
+        ([("Add", "a three", "p"), ("Clip", "p zero six", "c"), ("Mul", "c half", "y")], np.clip(wide + 3, 0, 6) / 2),
+        ([("Erf", "a", "e"), ("Add", "e one", "p"), ("Mul", "a p", "m"), ("Mul", "m half", "y")],
+         gelu_of(wide * np.sqrt(2)) / np.sqrt(2)),
+    ]:  # fmt: skip
+        np.testing.assert_allclose(run(idiom(steps), x), want, rtol=1e-4, atol=1e-5)
+    both = pyconv.compile(OnnxNetwork(idiom(IDIOMS["silu"][0], ["y", "s"])))(x)
+    np.testing.assert_allclose(both[0], wide * sigmoid, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(both[1], sigmoid, rtol=1e-5, atol=1e-6)
 
 
 def test_the_backend_binds_and_remembers():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from pyconv.formats.onnx import proto
+from pyconv.formats.onnx import idioms, proto
 from pyconv.formats.onnx.node import Array, Builder, Built, Node
 from pyconv.graph import Tensor
 
@@ -104,6 +104,8 @@ def pair(op: str, n: Node) -> Built:
 def scaled_or_shifted(op: str, n: Node) -> Built:
     """mul or add; by a number for each channel of what a convolution or a batch norm gave, it is a batch
     norm, which the passes fold into the convolution."""
+    if op == "mul" and (found := activation(idioms.product, n)) is not None:
+        return found
     for i in (0, 1):
         x, factors = n.x(i), n.array(1 - i)
         if factors is None or x.is_constant or x.dtype != "float32" or x.ndim != 4:
@@ -114,6 +116,19 @@ def scaled_or_shifted(op: str, n: Node) -> Built:
             values = np.ascontiguousarray(factors.reshape(-1))
             return channel_norm(n, x, inputs if made == "batch_norm" else (), attributes, op, values)
     return pair(op, n)
+
+
+def quotient(n: Node) -> Built:
+    found = activation(idioms.quotient, n)
+    return pair("div", n) if found is None else found
+
+
+def activation(find: Callable[[Node, Tensor, Tensor], Tensor | None], n: Node) -> Tensor | None:
+    """What `find` makes of the operands, where they are no constants both, and of its shape."""
+    a, b = n.x(0), n.x(1)
+    if a.dtype != "float32" or b.dtype != "float32" or (a.is_constant and b.is_constant):
+        return None
+    return find(n, a, b)
 
 
 def per_channel(array: Array, channels: int) -> bool:
@@ -248,7 +263,7 @@ _SIMPLE = {
     "Softsign": "softsign", "Sqrt": "sqrt", "Tanh": "tanh",
 }  # fmt: skip
 _PAIRS = {
-    "And": "logical_and", "Div": "div", "Equal": "equal", "Greater": "greater", "GreaterOrEqual": "greater_equal",
+    "And": "logical_and", "Equal": "equal", "Greater": "greater", "GreaterOrEqual": "greater_equal",
     "Less": "less", "LessOrEqual": "less_equal", "Or": "logical_or", "Sub": "sub", "Xor": "logical_xor",
 }  # fmt: skip
 
@@ -262,6 +277,7 @@ BUILDERS: dict[str, Builder] = {
     "Celu": partial(with_alpha, "celu", 1.0),
     "Clip": clip,
     "DequantizeLinear": dequantize,
+    "Div": quotient,
     "Elu": partial(with_alpha, "elu", 1.0),
     "Gelu": gelu,
     "HardSigmoid": hard_sigmoid,
