@@ -56,6 +56,10 @@ class WinogradConv final : public Conv2dImpl {
     }
     for (std::int64_t tile0 = 0; tile0 < s_.tiles; tile0 += s_.tile_block) {
       const std::int64_t tile1 = std::min(s_.tiles, tile0 + s_.tile_block);
+      if (s_.own_v) {
+        run_block_of_owners(run, tile0, tile1, threads, workspace);
+        continue;
+      }
       parallel_for(tile1 - tile0, threads, [&](std::int64_t tile, int) {
         transform_input(run, tile0 + tile, workspace + tile * s_.v_row);
       });
@@ -74,6 +78,20 @@ class WinogradConv final : public Conv2dImpl {
   }
 
  private:
+  void run_block_of_owners(const Conv2dRun& run, std::int64_t tile0, std::int64_t tile1, int threads,
+                           float* workspace) const {
+    bool made[WinogradShape::kMostOwners] = {};
+    parallel_for(static_cast<std::int64_t>(weights_.chunks().size()), threads,
+                 [&](std::int64_t chunk, int worker) {
+                   float* v = workspace + worker * (s_.v_floats + s_.m_floats);
+                   for (std::int64_t tile = tile0; tile < tile1 && !made[worker]; ++tile)
+                     transform_input(run, tile, v + (tile - tile0) * s_.v_row);
+                   made[worker] = true;
+                   run_chunk(run, weights_.chunks()[static_cast<std::size_t>(chunk)], tile0, tile1, v,
+                             v + s_.v_floats);
+                 });
+  }
+
   struct TilePlace {
     std::int64_t image, y, x;  // first output
   };

@@ -90,6 +90,7 @@ void WinogradShape::cut(const Conv2dProblem& p, int threads) {
       best_chunk = chunk;
     }
   lay_out(best_block, best_chunk);
+  own_v = threads > 1 && threads <= kMostOwners && tile_block <= kFewTiles;
 }
 
 void WinogradShape::lay_out(std::int64_t block, std::int64_t chunk) {
@@ -117,7 +118,7 @@ std::int64_t WinogradShape::chunk_columns() const {
 
 std::size_t WinogradShape::workspace_bytes(int threads) const {
   const std::int64_t floats =
-      shared ? v_floats + threads * m_floats : threads * (v_floats + m_floats);
+      shared && !own_v ? v_floats + threads * m_floats : threads * (v_floats + m_floats);
   return static_cast<std::size_t>(floats) * sizeof(float);
 }
 

@@ -10,6 +10,8 @@ namespace pyconv {
 struct WinogradShape {
   // Tiles of a block at most: their row pointers stand on the stack.
   static constexpr std::int64_t kMostTiles = 1024;
+  static constexpr std::int64_t kFewTiles = 49;
+  static constexpr int kMostOwners = 8;  // threads that make V for themselves
 
   int m, elements;
   std::int64_t channels, tiles_h, tiles_w, tiles;  // tiles: of all images
@@ -20,6 +22,9 @@ struct WinogradShape {
   std::size_t chunk_panels = 1;
   // Threads share the V of a block and divide its chunks; else each takes blocks of its own.
   bool shared = false;
+  // Few tiles: each thread makes all of V for itself, which takes less than fetching half of it from another
+  // core's cache.
+  bool own_v = false;
   std::int64_t v_row = 0, v_element = 0, v_floats = 0;  // strides and size of V
   std::int64_t m_row = 0, m_element = 0, m_floats = 0;  // of M
 
