@@ -49,7 +49,7 @@ LinearPlan::LinearPlan(std::int64_t n, std::int64_t k, const LinearRequest& requ
                        const float* weight, const float* bias)
     : n_(n), k_(k), request_(request),
       weights_(plan_panels(gemm_registry(), n, kRowBlock, k, request.max_isa,
-                           names_linear(request.kernel) ? std::string() : request.kernel),
+                           names_linear(request.kernel) ? std::string() : request.kernel, true),
                n, k, 1, weight, bias) {
   if (n > 0 && weights_.panels().empty())
     throw InvalidArgument("kernel: " +
@@ -63,7 +63,9 @@ LinearPlan::LinearPlan(std::int64_t n, std::int64_t k, const LinearRequest& requ
   // Panels are cut for the rows of the best ISA; another ISA's kernel may not divide them.
   const int lanes = few_->info.tile_cols;
   for (const WeightPanel& panel : weights_.panels())
-    if (panel.kernel->isa != few_->info.isa || panel.kernel->tile_cols > 4 * lanes) few_ = nullptr;
+    if (panel.kernel->isa != few_->info.isa || panel.kernel->tile_cols > 4 * lanes ||
+        panel.kernel->tile_cols % lanes != 0)
+      few_ = nullptr;
 }
 
 std::string LinearPlan::kernels() const {

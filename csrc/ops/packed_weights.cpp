@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "ops/layout.h"
 
@@ -36,7 +37,7 @@ double panel_cycles(const KernelInfo& info, std::int64_t m, std::int64_t depth) 
 // The rows of the best ISA that `cap` allows, widest first; a name leaves that row and the narrower
 // ones of its ISA, for the columns that it does not fill.
 std::vector<Candidate> candidates(const std::vector<const KernelInfo*>& registry, Isa cap,
-                                  const std::string& kernel_name) {
+                                  const std::string& kernel_name, bool whole_vectors) {
   const KernelInfo* forced = nullptr;
   for (const KernelInfo* info : registry)
     if (kernel_name == info->name && isa_allowed(info->isa, cap)) forced = info;
@@ -45,6 +46,7 @@ std::vector<Candidate> candidates(const std::vector<const KernelInfo*>& registry
   for (std::size_t i = 0; i < registry.size(); ++i) {
     const KernelInfo& info = *registry[i];
     if (!isa_allowed(info.isa, cap)) continue;
+    if (whole_vectors && !forced && info.tile_cols % vector_length(info.isa) != 0) continue;
     if (forced && &info != forced &&
         (info.isa != forced->isa || info.tile_cols >= forced->tile_cols))
       continue;
@@ -60,8 +62,14 @@ std::vector<Candidate> candidates(const std::vector<const KernelInfo*>& registry
   return rows;
 }
 
-// The cheapest rows that cover `units` times the narrowest row's width, each filled to its last
-// vector (a row of nr columns takes more than nr - unit of them; the narrowest is one vector).
+// Columns that a row leaves unfilled at most: those of its last vector, or half vector, but one.
+int most_unfilled(const KernelInfo& info) {
+  const int vector = vector_length(info.isa), rest = info.tile_cols % vector;
+  return (rest ? rest : std::min(vector, info.tile_cols)) - 1;
+}
+
+// The cheapest rows that cover `units` times `unit` columns, all filled but for the last one's last
+// vector.
 std::vector<const Candidate*> cheapest_cover(const std::vector<Candidate>& rows, int unit,
                                              int units, std::int64_t m, std::int64_t depth) {
   std::vector<double> cost(units + 1, 0.0);
@@ -69,8 +77,9 @@ std::vector<const Candidate*> cheapest_cover(const std::vector<Candidate>& rows,
   for (int u = 1; u <= units; ++u) {
     for (const Candidate& row : rows) {
       const int taken = row.info->tile_cols / unit;
-      if (taken > u) continue;
-      const double total = cost[u - taken] + panel_cycles(*row.info, m, depth);
+      if (taken >= u && (taken - u + 1) * unit - 1 > most_unfilled(*row.info)) continue;
+      if (taken < u && !choice[u - taken]) continue;
+      const double total = cost[std::max(0, u - taken)] + panel_cycles(*row.info, m, depth);
       if (choice[u] && total >= cost[u]) continue;
       cost[u] = total;
       choice[u] = &row;
@@ -85,11 +94,12 @@ std::vector<const Candidate*> cheapest_cover(const std::vector<Candidate>& rows,
 
 std::vector<WeightPanel> plan_panels(const std::vector<const KernelInfo*>& registry,
                                      std::int64_t columns, std::int64_t m, std::int64_t depth, Isa cap,
-                                     const std::string& kernel_name) {
+                                     const std::string& kernel_name, bool whole_vectors) {
   std::vector<WeightPanel> panels;
-  const std::vector<Candidate> rows = candidates(registry, cap, kernel_name);
+  const std::vector<Candidate> rows = candidates(registry, cap, kernel_name, whole_vectors);
   if (rows.empty()) return panels;
-  const int unit = rows.back().info->tile_cols;
+  int unit = 0;
+  for (const Candidate& row : rows) unit = std::gcd(unit, row.info->tile_cols);
   const int widest = rows.front().info->tile_cols;
   const auto add = [&](const Candidate& row) {
     const std::int64_t at =
@@ -104,8 +114,8 @@ std::vector<WeightPanel> plan_panels(const std::vector<const KernelInfo*>& regis
     if (kernel_name.empty() && panel_cycles(*row.info, m, depth) / row.info->tile_cols <
                                    panel_cycles(*bulk->info, m, depth) / bulk->info->tile_cols)
       bulk = &row;
-  const int vector = vector_length(rows.front().info->isa);
-  const std::int64_t least = kernel_name.empty() ? 2 * widest : std::max(1, widest - vector + 1);
+  const std::int64_t least =
+      kernel_name.empty() ? 2 * widest : widest - most_unfilled(*rows.front().info);
   std::int64_t rest = columns;
   for (; rest >= least; rest -= bulk->info->tile_cols) add(*bulk);
   if (!kernel_name.empty() && panels.empty()) return panels;

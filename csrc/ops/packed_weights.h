@@ -26,10 +26,10 @@ struct WeightPanel {
 
 // How N columns are covered by panels of the rows of one registry that `cap` allows; a non-empty
 // `kernel_name` forces that row wherever it is filled to its last vector, narrower rows of its ISA
-// taking the rest. Empty when no row qualifies.
+// taking the rest. whole_vectors: no row of half vectors unless forced. Empty when no row qualifies.
 std::vector<WeightPanel> plan_panels(const std::vector<const KernelInfo*>& registry,
                                      std::int64_t columns, std::int64_t m, std::int64_t depth, Isa cap,
-                                     const std::string& kernel_name);
+                                     const std::string& kernel_name, bool whole_vectors = false);
 
 // The names of the rows in use, comma between.
 std::string kernel_names(const std::vector<WeightPanel>& panels);

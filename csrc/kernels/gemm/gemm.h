@@ -29,7 +29,7 @@ namespace pyconv {
 struct TileOutput {
   float* dst = nullptr;             // first element of the tile
   std::int64_t dst_stride = 0;      // floats from one row to the next
-  int columns = 0;                  // valid columns, nr - vector length < columns <= nr
+  int columns = 0;                  // valid columns, nr less one (half) vector < columns <= nr
   const float* bias = nullptr;      // nr floats; read when `first`
   const float* residual = nullptr;  // added after the chain when `last`; may be null
   std::int64_t residual_stride = 0;
