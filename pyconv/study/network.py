@@ -1,0 +1,338 @@
+"""Why each layer of a compiled network is as fast as it is: counts, bounds, predictions, measurements.
+
+`study` takes a `Model` and gives a `Network`: plain data, which `pyconv.study.page` draws. FLOPs are twice
+the MACs. A layer's bound is the larger of what its executed MACs take at the FMA peak and what moving its
+operands once takes, each from the level of memory where it is likely to lie.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyconv
+from pyconv.model import Model
+from pyconv.study import machine, network_counts, network_lint, network_timing, network_words
+from pyconv.study.cost import FLOPS_PER_MAC
+from pyconv.study.machine import Roofline
+from pyconv.study.network_traffic import Traffic, traffic
+from pyconv.study.timing import Conditions, Timing
+
+VERSION = 1
+"""Of the JSON; grows when a key changes its meaning."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An algorithm's verdict on a layer. ``ratio``: its median time over that of the algorithm taken."""
+
+    algorithm: str
+    accepted: bool
+    reason: str
+    cycles: float
+    predicted_s: float | None
+    workspace_bytes: int
+    executed_macs: int | None
+    timing: Timing | None = None
+    ratio: float | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        return {**vars(self), "timing": self.timing and self.timing.as_dict()}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an output lies: `first` and `last` are the steps that it lives through."""
+
+    name: str
+    space: str
+    buffer: int
+    offset: int
+    bytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One step of a network. `padding_macs` is None where they were not counted."""
+
+    index: int
+    name: str
+    op: str
+    absorbed: tuple[str, ...]
+    problem: str
+    shape: tuple[int, ...]
+    algorithm: str
+    kernels: str
+    threads: int
+    parameters: int
+    macs: int
+    padding_macs: int | None
+    executed_macs: int
+    traffic: tuple[Traffic, ...]
+    workspace_offset: int
+    workspace_bytes: int
+    places: tuple[Place, ...]
+    compute_s: float
+    estimate_s: float | None
+    candidates: tuple[Candidate, ...] = ()
+    timing: Timing | None = None
+    isa: str = "scalar"
+
+    @property
+    def bytes(self) -> int:
+        """Sources, destinations and weights as packed, once each."""
+        return sum(t.bytes for t in self.traffic)
+
+    @property
+    def intensity(self) -> float:
+        """Executed FLOPs per byte."""
+        return FLOPS_PER_MAC * self.executed_macs / self.bytes if self.bytes else 0.0
+
+    @property
+    def memory_s(self) -> float:
+        return sum(t.seconds for t in self.traffic)
+
+    @property
+    def bound_s(self) -> float:
+        """The least time that the roofline allows."""
+        return max(self.compute_s, self.memory_s)
+
+    @property
+    def limit(self) -> str:
+        """What binds: "compute", or the level of memory that takes most of the time."""
+        if self.compute_s >= self.memory_s:
+            return "compute"
+        by_level: dict[str, float] = {}
+        for t in self.traffic:
+            by_level[t.level] = by_level.get(t.level, 0.0) + t.seconds
+        return max(by_level, key=by_level.__getitem__)
+
+    @property
+    def predicted_s(self) -> float:
+        """What the algorithm's cost in cycles says, or the roofline where that is more or all there is."""
+        return max(self.estimate_s or 0.0, self.bound_s)
+
+    @property
+    def seconds(self) -> float | None:
+        """The best round: what other work on the machine disturbs least."""
+        return self.timing.minimum if self.timing else None
+
+    @property
+    def share(self) -> float | None:
+        """Of what the roofline allows."""
+        return self.bound_s / self.seconds if self.seconds else None
+
+    @property
+    def executed_gflops(self) -> float | None:
+        return FLOPS_PER_MAC * self.executed_macs / self.seconds * 1e-9 if self.seconds else None
+
+    def as_dict(self) -> dict[str, object]:
+        derived = ("bytes", "intensity", "memory_s", "bound_s", "limit", "predicted_s", "share",
+                   "executed_gflops")  # fmt: skip
+        return {
+            **vars(self),
+            **{key: getattr(self, key) for key in derived},
+            "absorbed": list(self.absorbed),
+            "shape": list(self.shape),
+            "traffic": [t.as_dict() for t in self.traffic],
+            "places": [dict(vars(place)) for place in self.places],
+            "candidates": [candidate.as_dict() for candidate in self.candidates],
+            "timing": self.timing and self.timing.as_dict(),
+            "sentence": network_words.sentence(self),
+        }
+
+
+@dataclass(frozen=True)
+class Network:
+    """All layers of a network on one machine. ``whole`` is the time of the steps together."""
+
+    name: str
+    inputs: Mapping[str, tuple[int, ...]]
+    outputs: Mapping[str, tuple[int, ...]]
+    options: Mapping[str, Any]
+    roofline: Roofline
+    layers: Sequence[Layer]
+    arena_bytes: int
+    weight_bytes: int
+    findings: Sequence[network_lint.Finding] = ()
+    whole: Timing | None = None
+    conditions: Conditions | None = None
+    rewrites: Sequence[tuple[str, str]] = field(default=())
+
+    @property
+    def macs(self) -> int:
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def measured(self) -> bool:
+        return self.whole is not None
+
+    @property
+    def predicted_s(self) -> float:
+        return sum(layer.predicted_s for layer in self.layers)
+
+    @property
+    def bound_s(self) -> float:
+        return sum(layer.bound_s for layer in self.layers)
+
+    @property
+    def seconds(self) -> float | None:
+        """Of the best run."""
+        return self.whole.minimum if self.whole else None
+
+    def as_dict(self) -> dict[str, object]:
+        return {
+            "version": VERSION,
+            "name": self.name,
+            "sentence": network_words.summary(self),
+            "inputs": {name: list(shape) for name, shape in self.inputs.items()},
+            "outputs": {name: list(shape) for name, shape in self.outputs.items()},
+            "options": {**self.options, "without": list(self.options.get("without", ()))},
+            "roofline": self.roofline.as_dict(),
+            "totals": {
+                "parameters": sum(layer.parameters for layer in self.layers),
+                "macs": self.macs,
+                "executed_macs": sum(layer.executed_macs for layer in self.layers),
+                "arena_bytes": self.arena_bytes,
+                "weight_bytes": self.weight_bytes,
+                "bound_s": self.bound_s,
+                "predicted_s": self.predicted_s,
+                "timing": self.whole and self.whole.as_dict(),
+            },
+            "conditions": self.conditions and self.conditions.as_dict(),
+            "layers": [layer.as_dict() for layer in self.layers],
+            "findings": [finding.as_dict() for finding in self.findings],
+            "rewrites": [{"pass": name, "text": text} for name, text in self.rewrites],
+        }
+
+
+def study(
+    model: Model,
+    *,
+    name: str = "network",
+    measure: bool = False,
+    seconds: float = 10.0,
+    roofline: Roofline | None = None,
+    on_step: Callable[[str], None] | None = None,
+) -> Network:
+    """Counts, bounds and predictions for every step of `model`; with `measure`, also times.
+
+    Args:
+        measure: run it on zeros, and beside it with the other likely algorithms.
+        seconds: about how long that may take.
+        roofline: the machine's; None: measured, or taken from the cache of `pyconv.study.machine`.
+        on_step: called with what is done next.
+
+    >>> import pyconv
+    >>> from pyconv import nn
+    >>> found = study(pyconv.compile(nn.Conv2d(16, 16, 3, padding=1), (1, 16, 7, 7)))
+    >>> layer = found.layers[0]
+    >>> layer.macs, layer.padding_macs
+    (112896, 20480)
+    """
+    steps = model._core.steps()
+    threads = max((step["threads"] for step in steps), default=1)
+    if roofline is None:
+        roofline = machine.roofline(model.options.max_isa, threads=threads)
+    measured = None
+    if measure:
+        measured = network_timing.measure(model, seconds=seconds, threads=threads, on_step=on_step)
+        roofline = dataclasses.replace(roofline, peak_gflops=measured.peak_gflops)
+    layers = [
+        _layer(index, step, operands, roofline, measured)
+        for index, (step, operands) in enumerate(zip(steps, traffic(steps, roofline)))
+    ]
+    return Network(
+        name,
+        model.input_shapes,
+        model.output_shapes,
+        dataclasses.asdict(model.options),
+        roofline,
+        layers,
+        model.arena_bytes,
+        model.weight_bytes,
+        network_lint.findings(layers, model.options.accuracy, measure=measure),
+        measured.whole if measured else None,
+        measured.conditions if measured else None,
+        model._core.rewrites(),
+    )
+
+
+def cycles_per_second(roofline: Roofline) -> float:
+    """Of one core, in the cycles that algorithms estimate: those in which two vectors of fused
+    multiply-adds retire."""
+    flops = 2 * FLOPS_PER_MAC * network_counts.LANES.get(roofline.isa, 1)
+    return roofline.peak_gflops * 1e9 / roofline.threads / flops
+
+
+def _layer(
+    index: int,
+    step: Mapping[str, Any],
+    operands: tuple[Traffic, ...],
+    roofline: Roofline,
+    measured: network_timing.Measured | None,
+) -> Layer:
+    problem = pyconv.Conv2dProblem(step["problem"]) if step["problem"] else None
+    candidates = _candidates(step, problem, roofline, measured)
+    taken = next((c for c in candidates if c.algorithm == step["algorithm"]), None)
+    executed = step["macs"] if taken is None or taken.executed_macs is None else taken.executed_macs
+    per_thread = roofline.peak_gflops * 1e9 / roofline.threads * step["threads"]
+    return Layer(
+        index=index,
+        name=step["name"],
+        op=step["op"],
+        absorbed=tuple(step["absorbed"]),
+        problem=step["problem"],
+        shape=tuple(step["outputs"][0]["shape"]),
+        algorithm=step["algorithm"],
+        kernels=step["kernels"],
+        threads=step["threads"],
+        parameters=step["parameters"],
+        macs=step["macs"],
+        padding_macs=network_counts.padding_macs(problem) if problem else None,
+        executed_macs=executed,
+        traffic=operands,
+        workspace_offset=step["workspace_offset"],
+        workspace_bytes=step["workspace_bytes"],
+        places=tuple(
+            Place(t["name"], t["space"], t["buffer"], t["offset"], t["bytes"], *t["lifetime"])
+            for t in step["outputs"]
+        ),
+        compute_s=FLOPS_PER_MAC * executed / per_thread,
+        estimate_s=taken.predicted_s if taken else None,
+        candidates=candidates,
+        timing=measured.steps[index] if measured else None,
+        isa=roofline.isa,
+    )
+
+
+def _candidates(
+    step: Mapping[str, Any],
+    problem: pyconv.Conv2dProblem | None,
+    roofline: Roofline,
+    measured: network_timing.Measured | None,
+) -> tuple[Candidate, ...]:
+    rate = cycles_per_second(roofline) * step["threads"]
+    found = []
+    for algorithm, accepted, reason, cycles, workspace in step["candidates"]:
+        rival = measured.rivals.get((step["name"], algorithm)) if measured else None
+        executed = network_counts.executed_macs(algorithm, problem) if problem and accepted else None
+        predicted = cycles / rate if accepted else None
+        found.append(
+            Candidate(
+                algorithm,
+                accepted,
+                reason,
+                cycles,
+                predicted,
+                workspace,
+                executed,
+                rival.timing if rival else None,
+                rival.ratio if rival else None,
+            )  # fmt: skip
+        )
+    return tuple(found)

@@ -1,0 +1,118 @@
+"""Which bytes a step of a network moves, and from which level of memory each is likely to come.
+
+The estimate is that of a least-recently-used cache: between two uses of the same addresses, everything that
+the steps in between touch passes through the caches, and the nearest level that holds all of it still has
+them (Mattson, Gecsei, Slutz, Traiger, "Evaluation techniques for storage hierarchies", IBM Systems Journal
+9(2), 1970). Runs follow one another, so the steps before the first are the last ones of the run before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyconv.study.machine import Roofline
+
+SOURCE, DESTINATION, WEIGHTS, WORKSPACE = "source", "destination", "weights", "workspace"
+_RATE = {SOURCE: "read", WEIGHTS: "read", DESTINATION: "copy"}
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """One operand of a step, moved once. ``distance`` is the bytes touched since its last use."""
+
+    kind: str
+    name: str
+    bytes: int
+    level: str
+    distance: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, object]:
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Range:
+    """Addresses that a step touches: `offset` counts within `space`."""
+
+    kind: str
+    name: str
+    space: str
+    offset: int
+    bytes: int
+
+    def overlaps(self, other: Range) -> bool:
+        """Whether they share an address.
+
+        >>> Range("source", "x", "arena", 0, 64).overlaps(Range("source", "y", "arena", 63, 64))
+        True
+        """
+        apart = self.offset + self.bytes <= other.offset or other.offset + other.bytes <= self.offset
+        return self.space == other.space and not apart
+
+
+def ranges_of(step: Mapping[str, Any]) -> list[Range]:
+    """What a step of `Model.describe` touches; constants and packed weights belong to it alone."""
+    found = []
+    constants = int(step["packed_bytes"])
+    for tensor in step["inputs"]:
+        if tensor is None:
+            continue
+        if tensor["space"] == "constant":
+            constants += tensor["bytes"]
+        else:
+            found.append(_range(SOURCE, tensor))
+    found += [_range(DESTINATION, tensor) for tensor in step["outputs"]]
+    if constants:
+        found.append(Range(WEIGHTS, "weights", f"weights of {step['name']}", 0, constants))
+    if step["workspace_bytes"]:
+        found.append(
+            Range(WORKSPACE, "workspace", "arena", step["workspace_offset"], step["workspace_bytes"])
+        )
+    return found
+
+
+def _range(kind: str, tensor: Mapping[str, Any]) -> Range:
+    space = tensor["space"]
+    where = space if space == "arena" else f"{space} {tensor['name']}"
+    return Range(kind, tensor["name"], where, tensor["offset"], tensor["bytes"])
+
+
+def distances(steps: Sequence[Sequence[Range]]) -> list[list[int]]:
+    """For every range of every step, the bytes touched since its last use, at least its own.
+
+    A step that goes through its operands from front to back meets the middle of each half way, so of the two
+    steps that use a range half counts, and of those in between all.
+    """
+    own = [sum(r.bytes for r in ranges) for ranges in steps]
+    return [[_distance(r, i, steps, own) for r in ranges] for i, ranges in enumerate(steps)]
+
+
+def _distance(r: Range, step: int, steps: Sequence[Sequence[Range]], own: Sequence[int]) -> int:
+    between = 0
+    for back in range(1, len(steps) + 1):
+        earlier = (step - back) % len(steps)
+        if any(r.overlaps(other) for other in steps[earlier]):
+            return max(r.bytes, between + (own[earlier] + own[step]) // 2)
+        between += own[earlier]
+    return between
+
+
+def traffic(steps: Sequence[Mapping[str, Any]], roofline: Roofline) -> list[tuple[Traffic, ...]]:
+    """The operands of each step with the level that each comes from or goes to, and the seconds that
+    moving it once takes at that level's bandwidth. The workspace is counted among what passes through the
+    caches, and not as traffic: how often it is read and written is the algorithm's affair."""
+    ranges = [ranges_of(step) for step in steps]
+    found = []
+    for row, reach in zip(ranges, distances(ranges)):
+        operands = []
+        for r, distance in zip(row, reach):
+            if r.kind == WORKSPACE:
+                continue
+            level = roofline.level_of(distance)
+            seconds = r.bytes / roofline.bandwidth(level, _RATE[r.kind]) * 1e-9
+            operands.append(Traffic(r.kind, r.name, r.bytes, level, distance, seconds))
+        found.append(tuple(operands))
+    return found
