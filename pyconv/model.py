@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ import numpy.typing as npt
 from pyconv import _core
 from pyconv.graph import GraphBuilder
 from pyconv.nn.module import Module, trace
+
+if TYPE_CHECKING:
+    from pyconv.study.page import Page
 
 Array = npt.NDArray[Any]
 Shape = Sequence[int]
@@ -211,6 +214,36 @@ class Model:
             "arena_bytes": self.arena_bytes,
             "weight_bytes": self.weight_bytes,
         }
+
+    def report(
+        self, path: str | os.PathLike[str] | None = None, *, name: str = "network", measure: bool = True,
+        seconds: float = 10.0, against: Model | None = None,
+    ) -> Page:  # fmt: skip
+        """Why each layer is as fast as it is: one HTML page without any other file, shown in notebooks.
+
+        Args:
+            path: where to write it as well.
+            name: its title.
+            measure: run the model on zeros, and the algorithms that it did not take; else the page predicts.
+            seconds: about how long that may take, for each model.
+            against: another model that does the same, as with other layers; the page compares the two.
+
+        >>> import pyconv
+        >>> from pyconv import nn
+        >>> page = pyconv.compile(nn.Conv2d(3, 4, 3), (1, 3, 8, 8)).report(measure=False)
+        >>> page.html.startswith("<!DOCTYPE html>")
+        True
+        """
+        from pyconv.study import network, page
+
+        studied = [
+            network.study(model, name=title, measure=measure, seconds=seconds).as_dict()
+            for model, title in ((self, name), (against, "the other")) if model is not None
+        ]  # fmt: skip
+        made = page.render(*studied)
+        if path is not None:
+            made.save(path)
+        return made
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the model file: weights and graph after the passes, and the options of `compile`.

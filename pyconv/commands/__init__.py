@@ -1,4 +1,4 @@
-"""The commands of `pyconv` that work on networks: run, explain, zoo, convert."""
+"""The commands of `pyconv` that work on networks: run, explain, report, zoo, convert."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import click
 def add_to(group: click.Group) -> None:
     """Adds them."""
     from pyconv.commands.networks import convert, explain, zoo
+    from pyconv.commands.report import report
     from pyconv.commands.run import run
 
-    for command in (run, explain, zoo, convert):
+    for command in (run, explain, report, zoo, convert):
         group.add_command(command)

@@ -128,7 +128,9 @@ class Layer:
 
     @property
     def executed_gflops(self) -> float | None:
-        return FLOPS_PER_MAC * self.executed_macs / self.seconds * 1e-9 if self.seconds else None
+        if not self.seconds or not self.executed_macs:
+            return None
+        return FLOPS_PER_MAC * self.executed_macs / self.seconds * 1e-9
 
     def as_dict(self) -> dict[str, object]:
         derived = ("bytes", "intensity", "memory_s", "bound_s", "limit", "predicted_s", "share",

@@ -3,7 +3,8 @@
 The estimate is that of a least-recently-used cache: between two uses of the same addresses, everything that
 the steps in between touch passes through the caches, and the nearest level that holds all of it still has
 them (Mattson, Gecsei, Slutz, Traiger, "Evaluation techniques for storage hierarchies", IBM Systems Journal
-9(2), 1970). Runs follow one another, so the steps before the first are the last ones of the run before.
+9(2), 1970). Of the last cache, which others share, half is counted. Runs follow one another, so the steps
+before the first are the last ones of the run before.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from typing import Any
 from pyconv.study.machine import Roofline
 
 SOURCE, DESTINATION, WEIGHTS, WORKSPACE = "source", "destination", "weights", "workspace"
+ARENA = "arena"
+HOLDS = {"L1": 1.0, "L2": 1.0, "L3": 0.5}
+"""What a cache holds for one process, as a share of its capacity."""
 _RATE = {SOURCE: "read", WEIGHTS: "read", DESTINATION: "copy"}
 
 
@@ -54,7 +58,8 @@ class Range:
 
 
 def ranges_of(step: Mapping[str, Any]) -> list[Range]:
-    """What a step of `Model.describe` touches; constants and packed weights belong to it alone."""
+    """What a step of `Model.describe` touches; constants and packed weights belong to it alone. A slice
+    touches no more of its source than it takes."""
     found = []
     constants = int(step["packed_bytes"])
     for tensor in step["inputs"]:
@@ -63,21 +68,21 @@ def ranges_of(step: Mapping[str, Any]) -> list[Range]:
         if tensor["space"] == "constant":
             constants += tensor["bytes"]
         else:
-            found.append(_range(SOURCE, tensor))
+            found.append(
+                _range(SOURCE, tensor, most=step["outputs"][0]["bytes"] if step["op"] == "slice" else None)
+            )
     found += [_range(DESTINATION, tensor) for tensor in step["outputs"]]
     if constants:
         found.append(Range(WEIGHTS, "weights", f"weights of {step['name']}", 0, constants))
     if step["workspace_bytes"]:
-        found.append(
-            Range(WORKSPACE, "workspace", "arena", step["workspace_offset"], step["workspace_bytes"])
-        )
+        found.append(Range(WORKSPACE, "workspace", ARENA, step["workspace_offset"], step["workspace_bytes"]))
     return found
 
 
-def _range(kind: str, tensor: Mapping[str, Any]) -> Range:
+def _range(kind: str, tensor: Mapping[str, Any], most: int | None = None) -> Range:
     space = tensor["space"]
-    where = space if space == "arena" else f"{space} {tensor['name']}"
-    return Range(kind, tensor["name"], where, tensor["offset"], tensor["bytes"])
+    where = space if space == ARENA else f"{space} {tensor['name']}"
+    return Range(kind, tensor["name"], where, tensor["offset"], min(tensor["bytes"], most or tensor["bytes"]))
 
 
 def distances(steps: Sequence[Sequence[Range]]) -> list[list[int]]:
@@ -86,18 +91,53 @@ def distances(steps: Sequence[Sequence[Range]]) -> list[list[int]]:
     A step that goes through its operands from front to back meets the middle of each half way, so of the two
     steps that use a range half counts, and of those in between all.
     """
-    own = [sum(r.bytes for r in ranges) for ranges in steps]
-    return [[_distance(r, i, steps, own) for r in ranges] for i, ranges in enumerate(steps)]
+    extent = max((r.offset + r.bytes for ranges in steps for r in ranges if r.space == ARENA), default=0)
+    own = [_Touched.by(ranges) for ranges in steps]
+    return [
+        [max(r.bytes, _touched(r, i, steps, own).bytes(extent)) for r in ranges]
+        for i, ranges in enumerate(steps)
+    ]
 
 
-def _distance(r: Range, step: int, steps: Sequence[Sequence[Range]], own: Sequence[int]) -> int:
-    between = 0
+@dataclass(frozen=True)
+class _Touched:
+    """Bytes that steps touch, those of the arena apart: it is used over and over."""
+
+    arena: int = 0
+    others: int = 0
+
+    @staticmethod
+    def by(ranges: Sequence[Range]) -> _Touched:
+        arena = sum(r.bytes for r in ranges if r.space == ARENA)
+        return _Touched(arena, sum(r.bytes for r in ranges) - arena)
+
+    def __add__(self, other: _Touched) -> _Touched:
+        return _Touched(self.arena + other.arena, self.others + other.others)
+
+    def half(self) -> _Touched:
+        return _Touched(self.arena // 2, self.others // 2)
+
+    def bytes(self, extent: int) -> int:
+        """Of an arena of `extent` bytes."""
+        return min(self.arena, extent) + self.others
+
+
+def _touched(r: Range, step: int, steps: Sequence[Sequence[Range]], own: Sequence[_Touched]) -> _Touched:
+    between = _Touched()
     for back in range(1, len(steps) + 1):
         earlier = (step - back) % len(steps)
         if any(r.overlaps(other) for other in steps[earlier]):
-            return max(r.bytes, between + (own[earlier] + own[step]) // 2)
+            return between + (own[earlier] + own[step]).half()
         between += own[earlier]
     return between
+
+
+def level_of(distance: int, roofline: Roofline) -> str:
+    """The nearest level that still has what was used so many bytes ago."""
+    for level, share in HOLDS.items():
+        if distance <= share * roofline.capacity[level]:
+            return level
+    return "DRAM"
 
 
 def traffic(steps: Sequence[Mapping[str, Any]], roofline: Roofline) -> list[tuple[Traffic, ...]]:
@@ -111,7 +151,7 @@ def traffic(steps: Sequence[Mapping[str, Any]], roofline: Roofline) -> list[tupl
         for r, distance in zip(row, reach):
             if r.kind == WORKSPACE:
                 continue
-            level = roofline.level_of(distance)
+            level = level_of(distance, roofline)
             seconds = r.bytes / roofline.bandwidth(level, _RATE[r.kind]) * 1e-9
             operands.append(Traffic(r.kind, r.name, r.bytes, level, distance, seconds))
         found.append(tuple(operands))

@@ -12,7 +12,7 @@ import pyconv
 from pyconv import nn
 from pyconv.study import network, network_counts, network_lint, network_timing, network_words
 from pyconv.study.cost import convolution_cost
-from pyconv.study.network_traffic import Range, Traffic, distances, traffic
+from pyconv.study.network_traffic import Range, Traffic, distances, level_of, ranges_of, traffic
 from pyconv.study.timing import Timing
 
 
@@ -83,10 +83,10 @@ def test_distances_are_those_of_a_run_after_a_run():
               touched("destination", "b", "arena", 100, 50)]  # fmt: skip
     third = [touched("source", "b", "arena", 100, 50), touched("destination", "out", "output y", 0, 6)]
     found = distances([first, second, third])
-    assert found[1][0] == (110 + 1150) // 2  # just written
-    assert found[1][1] == 110 + 56 + 1150  # a whole run ago
-    assert found[0][1] == 56 + (1150 + 110) // 2  # the addresses of `a`, last read by the second step
-    assert found[2][0] == (1150 + 56) // 2
+    assert found[1][0] == (100 + 150) // 2 + (10 + 1000) // 2  # just written
+    assert found[1][1] == 10 + 6 + 1000 + 150  # a whole run ago; the arena has 150 bytes
+    assert found[0][1] == 150 + 6 + (1000 + 10) // 2  # the addresses of `a`, last read by the second step
+    assert found[2][0] == (150 + 50) // 2 + (1000 + 6) // 2
 
 
 def test_traffic_counts_every_operand_once(roofline):
@@ -97,7 +97,22 @@ def test_traffic_counts_every_operand_once(roofline):
         activations = sum(t["bytes"] for t in (*step["inputs"], *step["outputs"]) if t) - weights
         assert sum(t.bytes for t in operands) == activations + weights + step["packed_bytes"]
         for t in operands:
-            assert t.level == roofline.level_of(t.distance) and t.seconds > 0
+            assert t.level == level_of(t.distance, roofline) and t.seconds > 0
+
+
+def test_levels_hold_less_where_they_are_shared(roofline):
+    at = {name: level_of(size, roofline) for name, size in roofline.capacity.items()}
+    assert at == {"L1": "L1", "L2": "L2", "L3": "DRAM"}
+    assert level_of(roofline.capacity["L3"] // 2, roofline) == "L3"
+
+
+def test_a_slice_touches_what_it_takes():
+    def tensor(name, size):
+        return {"name": name, "space": "arena", "offset": 0, "bytes": size}
+
+    step = {"op": "slice", "inputs": [tensor("x", 100)], "outputs": [tensor("y", 40)], "packed_bytes": 0,
+            "workspace_bytes": 0}  # fmt: skip
+    assert [r.bytes for r in ranges_of(step)] == [40, 40]
 
 
 def test_counts_of_a_network(roofline):
