@@ -418,6 +418,7 @@ class Model:
         algorithms: dict[str, str],
         without: Sequence[str],
         memory_limit: int | None,
+        release_weights: bool,
         /,
     ) -> None: ...
     def run(self, inputs: Sequence[Any], out: Sequence[Any] | None, /) -> list[npt.NDArray[Any]]: ...

@@ -38,6 +38,7 @@ class Options:
     memory_limit: int | None = None
     without: tuple[str, ...] = ()
     max_isa: str | None = None
+    release_weights: bool = False
     tuned: dict[str, str] = dataclasses.field(default_factory=dict)
     """Algorithms that tune=True found, for the CPU named by ``tuned_on`` alone."""
     tuned_on: str = ""
@@ -59,7 +60,7 @@ class Options:
             raise ValueError(f"options: {error}") from None
         kinds: dict[str, Any] = {
             "threads": int | None, "accuracy": str, "algorithms": dict, "memory_limit": int | None,
-            "without": list, "max_isa": str | None, "tuned": dict, "tuned_on": str,
+            "without": list, "max_isa": str | None, "release_weights": bool, "tuned": dict, "tuned_on": str,
         }  # fmt: skip
         if not isinstance(found, dict) or not all(
             key in kinds and isinstance(value, kinds[key]) for key, value in found.items()
@@ -97,7 +98,7 @@ class Model:
     def __init__(self, graph: _core.Graph, options: Options) -> None:
         core = _core.Model(
             graph, options.accuracy, options.threads, options.max_isa, options.pins,
-            list(options.without), options.memory_limit,
+            list(options.without), options.memory_limit, options.release_weights,
         )  # fmt: skip
         self._core = core
         self._run = core.runner()
@@ -322,6 +323,7 @@ def compile(
     image_input: Any = None,
     without: Sequence[str] = (),
     max_isa: str | None = None,
+    release_weights: bool = False,
 ) -> Model:
     """Plans a network for inputs of given shapes: passes, layouts, algorithms, packed weights, memory.
 
@@ -339,6 +341,8 @@ def compile(
             (N, H, W, C), with scaling, mean, std and channel order applied inside.
         without: names of passes to leave out; `pyconv.passes` lists them.
         max_isa: "scalar", "avx2", "avx512" or "neon": nothing beyond.
+        release_weights: keep packed weights alone. The model cannot be saved, pickled or compiled
+            anew then; what `net` itself holds is freed when `net` is.
 
     Raises:
         ValueError: what the network can't be made for, naming the node; a memory_limit below the
@@ -350,7 +354,9 @@ def compile(
     >>> model(np.zeros((1, 3, 8, 8), np.float32)).shape
     (1, 4, 6, 6)
     """
-    options = Options(threads, accuracy, dict(algorithms or {}), memory_limit, tuple(without), max_isa)
+    options = Options(
+        threads, accuracy, dict(algorithms or {}), memory_limit, tuple(without), max_isa, release_weights
+    )
     graph = _graph_of(net, input_shape, image_input)
     started = time.perf_counter()
     model = Model(graph, options)

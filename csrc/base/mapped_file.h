@@ -22,4 +22,8 @@ class MappedFile {
   std::size_t bytes_ = 0;
 };
 
+// Lets go of the whole pages within [data, data + bytes) of a MappedFile: they are read again from the file
+// when they are wanted. Nothing else may be passed: other memory would be lost.
+void release_mapped_pages(const void* data, std::size_t bytes);
+
 }  // namespace pyconv

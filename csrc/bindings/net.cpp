@@ -154,6 +154,8 @@ py::array constant_array(const py::object& self, ValueId id) {
   const Value& value = checked_value(self.cast<const Graph&>(), id);
   if (!value.constant)
     throw InvalidArgument("value '" + value.name + "': expected a constant, it is none");
+  if (value.constant->released())
+    throw InvalidArgument("value '" + value.name + "': its data was let go (release_weights=True)");
   auto* kept = new ConstantPtr(value.constant);
   const py::capsule owner(kept, [](void* p) { delete static_cast<ConstantPtr*>(p); });
   const Shape& shape = value.type.shape;
@@ -210,7 +212,8 @@ py::list pass_list() {
 
 std::shared_ptr<Model> make_model(const Graph& graph, py::handle accuracy, py::handle threads,
                                   py::handle max_isa_name, const py::dict& algorithms,
-                                  const std::vector<std::string>& without, py::handle memory_limit) {
+                                  const std::vector<std::string>& without, py::handle memory_limit,
+                                  bool release_weights) {
   CompileOptions options;
   options.plan.accuracy = parse_accuracy(accuracy);
   options.plan.threads = parse_threads(threads);
@@ -218,11 +221,15 @@ std::shared_ptr<Model> make_model(const Graph& graph, py::handle accuracy, py::h
   for (const auto& item : algorithms)
     options.algorithms.emplace_back(item.first.cast<std::string>(), item.second.cast<std::string>());
   options.without = without;
+  options.release_weights = release_weights;
   if (!memory_limit.is_none()) {
     const std::int64_t limit = parse_int(memory_limit, "memory_limit");
     if (limit < 0) throw InvalidArgument("memory_limit: expected 0 or more, got " + std::to_string(limit));
     options.memory_limit = static_cast<std::size_t>(limit);
   }
+  for (const Value& value : graph.values())
+    if (value.constant && value.constant->released())
+      throw InvalidArgument("net: the weights of this model were let go (release_weights=True)");
   Graph copy = graph;
   const py::gil_scoped_release release;
   return std::make_shared<Model>(std::move(copy), options);

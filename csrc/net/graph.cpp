@@ -184,6 +184,15 @@ void Graph::rewrite(int id, const std::string& op, std::vector<ValueId> inputs,
   node(id) = std::move(changed);
 }
 
+void Graph::release_constants() {
+  for (Value& value : values_) {
+    if (!value.constant) continue;
+    auto empty = std::make_shared<Constant>();
+    empty->type = value.constant->type;
+    value.constant = std::move(empty);
+  }
+}
+
 void Graph::compact() {
   nodes_.erase(std::remove_if(nodes_.begin(), nodes_.end(), [](const Node& n) { return n.dead; }),
                nodes_.end());

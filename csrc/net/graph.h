@@ -32,7 +32,9 @@ struct Constant {
   TensorType type;
   const void* data = nullptr;
   std::shared_ptr<const void> keeper;
+  bool mapped = false;  // in a file, so that pages may be let go (base/mapped_file.h)
 
+  bool released() const { return !data && type.shape.elements() > 0; }
   const float* floats() const { return static_cast<const float*>(data); }
   // All elements as integers; throws InvalidArgument when the dtype is no integer.
   Integers integers() const;
@@ -96,6 +98,8 @@ class Graph {
   // Computes nothing anew: node `id` becomes operator `op` with these inputs, keeping its outputs.
   void rewrite(int id, const std::string& op, std::vector<ValueId> inputs, Attributes attributes);
   void kill(int id) { node(id).dead = true; }
+  // Drops the data of all constants, keeping their types; whoever else holds one keeps it.
+  void release_constants();
   // Drops dead nodes and renumbers; values keep their ids.
   void compact();
   // Checks and infers as add_node does; for nodes built by hand.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "base/mapped_file.h"
 #include "base/status.h"
 #include "ops/layout.h"
 
@@ -188,6 +189,12 @@ class Lowering {
     for (const int id : step.inputs) args.in.push_back(id < 0 ? Placement{} : tensor(id).placement);
     for (const int id : step.outputs) args.out.push_back(tensor(id).placement);
     step.step = step.node.op->plan(args);
+    // What was packed out of a file is not wanted in memory twice.
+    for (std::size_t i = 0; i < step.node.inputs.size() && i < 32; ++i) {
+      const Constant* constant = args.constant(i);
+      if (constant && constant->mapped && (step.node.op->packed >> i & 1u))
+        release_mapped_pages(constant->data, constant->type.bytes());
+    }
   }
 
   void add_node(const Node& node) {

@@ -65,6 +65,7 @@ Model::Model(Graph graph, const CompileOptions& options)
     count(step.inputs);
     count(step.outputs);
   }
+  if (options.release_weights) graph_.release_constants();
   states_.reserve(kKeptStates);
   states_.push_back(make_state());
 }

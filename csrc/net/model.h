@@ -15,6 +15,8 @@ struct CompileOptions {
   // Algorithms forced, by the name of a convolution.
   std::vector<std::pair<std::string, std::string>> algorithms;
   std::vector<std::string> without;  // passes to leave out
+  // Let go of the constants that runs do not read: the graph cannot be saved or compiled again then.
+  bool release_weights = false;
   // Bytes of the arena; algorithms with less workspace are taken until it fits.
   std::size_t memory_limit = static_cast<std::size_t>(-1);
 };

@@ -78,8 +78,8 @@ void check_disjoint(const StoredTensors& tensors) {
 class GraphReader {
  public:
   GraphReader(const StoredTensors& tensors, const unsigned char* data,
-              std::shared_ptr<const void> keeper)
-      : tensors_(tensors), data_(data), keeper_(std::move(keeper)) {}
+              std::shared_ptr<const void> keeper, bool mapped)
+      : tensors_(tensors), data_(data), keeper_(std::move(keeper)), mapped_(mapped) {}
 
   Graph read(const Json& json) {
     for (const Json& input : json.at("inputs", "graph").array("graph inputs")) add_input(input);
@@ -137,6 +137,7 @@ class GraphReader {
       constant->type = tensor.type;
       constant->data = at;
       constant->keeper = keeper_;
+      constant->mapped = mapped_;
     }
     define(name, graph_.add_constant(name, std::move(constant)));
   }
@@ -190,11 +191,13 @@ class GraphReader {
   const StoredTensors& tensors_;
   const unsigned char* data_;
   std::shared_ptr<const void> keeper_;
+  bool mapped_;
   Graph graph_;
   std::unordered_map<std::string, ValueId> values_;
 };
 
-ModelFile parse(const unsigned char* data, std::size_t bytes, std::shared_ptr<const void> keeper) {
+ModelFile parse(const unsigned char* data, std::size_t bytes, std::shared_ptr<const void> keeper,
+                bool mapped) {
   std::uint64_t length = 0;
   if (bytes < 8) throw InvalidArgument("expected a safetensors file, got " + std::to_string(bytes) + " bytes");
   for (int i = 7; i >= 0; --i) length = length << 8 | data[i];
@@ -233,7 +236,7 @@ ModelFile parse(const unsigned char* data, std::size_t bytes, std::shared_ptr<co
                                     version + "'");
   try {
     const Json json = Json::parse(graph.data(), graph.size());
-    file.graph = GraphReader(tensors, tensor_data, std::move(keeper)).read(json);
+    file.graph = GraphReader(tensors, tensor_data, std::move(keeper), mapped).read(json);
   } catch (const InvalidArgument& error) {
     throw InvalidArgument(std::string("graph: ") + error.what());
   }
@@ -246,9 +249,9 @@ ModelFile parse(const unsigned char* data, std::size_t bytes, std::shared_ptr<co
 }  // namespace
 
 ModelFile parse_model_file(const std::string& name, const unsigned char* data, std::size_t bytes,
-                           std::shared_ptr<const void> keeper) {
+                           std::shared_ptr<const void> keeper, bool mapped) {
   try {
-    return parse(data, bytes, std::move(keeper));
+    return parse(data, bytes, std::move(keeper), mapped);
   } catch (const InvalidArgument& error) {
     throw InvalidArgument(name + ": " + error.what());
   }
@@ -256,7 +259,7 @@ ModelFile parse_model_file(const std::string& name, const unsigned char* data, s
 
 ModelFile read_model_file(const std::string& path) {
   const auto file = std::make_shared<MappedFile>(path);
-  return parse_model_file(path, file->data(), file->bytes(), file);
+  return parse_model_file(path, file->data(), file->bytes(), file, true);
 }
 
 }  // namespace pyconv

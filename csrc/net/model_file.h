@@ -32,6 +32,6 @@ ModelFile read_model_file(const std::string& path);
 
 // The same of bytes in memory, which `keeper` owns; messages begin with `name`.
 ModelFile parse_model_file(const std::string& name, const unsigned char* data, std::size_t bytes,
-                           std::shared_ptr<const void> keeper);
+                           std::shared_ptr<const void> keeper, bool mapped = false);
 
 }  // namespace pyconv

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -441,3 +445,31 @@ def test_zeros_around_an_image_become_padding():
     for y, expected in zip(model(data), want):
         np.testing.assert_array_equal(bits(y), bits(expected))
     assert [s["op"] for s in model.describe()["steps"]].count("pad") == 1
+
+
+def test_released_weights_run_and_are_gone(tmp_path):
+    net, _ = block()
+    x = noise(1, 3, 32, 32)
+    model = pyconv.compile(net, x.shape, release_weights=True)
+    for y, want in zip(model(x), pyconv.compile(net, x.shape)(x)):
+        np.testing.assert_array_equal(y, want)
+    with pytest.raises(ValueError, match="release_weights=True"):
+        model.save(tmp_path / "m")
+    with pytest.raises(ValueError, match="release_weights=True"):
+        pyconv.compile(model)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="reads /proc")
+def test_a_model_file_is_not_held_in_memory_beside_its_packed_weights(tmp_path):
+    net = nn.Sequential(*(nn.Linear(2048, 2048, bias=False) for _ in range(4)))
+    path = tmp_path / "m.pyconv"
+    pyconv.compile(net, (1, 2048)).save(path)
+    program = (
+        "import re, pyconv; held = lambda: int(re.search(r'RssFile:\\s+(\\d+)', "
+        "open('/proc/self/status').read()).group(1)); import pyconv.model; before = held(); "
+        f"model = pyconv.load({str(path)!r}); print(held() - before)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(pyconv.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 16384  # KiB; the weights alone are 65536
