@@ -117,17 +117,25 @@ def test_resnets_on_cifar10(name, correct):
     assert int((np.concatenate(found) == labels).sum()) == correct
 
 
-def test_exact_bits_do_not_depend_on_threads_or_batch():
-    path = shared("models", "cifar10_resnet20.onnx")
-    network = pyconv.load(path)
-    x = np.random.default_rng(2).standard_normal((8, 3, 32, 32)).astype(np.float32)
+@pytest.mark.parametrize("name, side", [("cifar10_resnet20", 32), ("mobilenet_v2", 96)])
+def test_exact_bits(name, side):
+    """The same for any batch, number of threads and instruction set, and without passes that keep them."""
+    network = pyconv.load(shared("models", f"{name}.onnx"))
+    if side != 32:  # the whole size is slow in scalar
+        network.inputs["input"] = ("N", 3, side, side)
+    x = np.random.default_rng(2).standard_normal((4, 3, side, side)).astype(np.float32)
     whole = pyconv.compile(network, x.shape, accuracy="exact")(x)
     for threads in (2, 4):
         assert_same_bits(pyconv.compile(network, x.shape, accuracy="exact", threads=threads)(x), whole)
-    one = pyconv.compile(network, (1, 3, 32, 32), accuracy="exact")
-    assert_same_bits(np.concatenate([one(x[i : i + 1]) for i in range(8)]), whole)
-    scalar = pyconv.compile(network, (1, 3, 32, 32), accuracy="exact", max_isa="scalar")
-    assert_same_bits(scalar(x[:1]), whole[:1])
+    one = (1, *x.shape[1:])
+    single = pyconv.compile(network, one, accuracy="exact")
+    assert_same_bits(np.concatenate([single(x[i : i + 1]) for i in range(len(x))]), whole)
+    for isa in sorted({k.isa for k in pyconv.kernels() if k.available}):
+        assert_same_bits(pyconv.compile(network, one, accuracy="exact", max_isa=isa)(x[:1]), whole[:1], isa)
+    for label, _, keeps_bits in pyconv.passes():
+        if keeps_bits:
+            without = pyconv.compile(network, one, accuracy="exact", without=[label])
+            assert_same_bits(without(x[:1]), whole[:1], label)
 
 
 def test_a_loaded_model_saves_and_loads_as_a_model_file(tmp_path):

@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 
 import pyconv  # noqa: E402
 from pyconv.formats.onnx import OnnxNetwork  # noqa: E402
+from support.arrays import assert_same_bits  # noqa: E402
 
 nn, F = torch.nn, torch.nn.functional
 
@@ -100,3 +101,25 @@ def test_exported_by_torch(module, opset, dynamic):
     for mine, other in zip(got if isinstance(got, tuple) else (got,), want if isinstance(want, tuple) else (want,)):
         assert mine.shape == tuple(other.shape)
         np.testing.assert_allclose(mine, other.numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("module", SHAPES, ids=lambda m: m.__name__)
+def test_exact_bits(module):
+    """The operators around the convolutions keep the contract too: any instruction set and threads."""
+    torch.manual_seed(0)
+    network = module().eval()
+    x = torch.randn(SHAPES[module])
+    imported = OnnxNetwork(exported(network, x, 17, False))
+
+    def run(**options):
+        found = pyconv.compile(imported, tuple(x.shape), accuracy="exact", **options)(x.numpy())
+        return found if isinstance(found, tuple) else (found,)
+
+    want = run()
+    others = [{"threads": 3}] + [{"max_isa": isa} for isa in sorted({k.isa for k in pyconv.kernels() if k.available})]
+    for options in others:
+        for mine, other in zip(run(**options), want):
+            if mine.dtype == np.float32:
+                assert_same_bits(mine, other, str(options))
+            else:
+                np.testing.assert_array_equal(mine, other, str(options))
