@@ -80,16 +80,20 @@ class OnnxNetwork:
     """
 
     def __init__(self, model: Any, folder: str | None = None, where: str = "model") -> None:
-        self._graph = model.graph
         self._where = where
         self._folder = folder
         self._opset = self._checked(proto.opset_of, model, LATEST)
         self._initialisers: dict[str, Array] = {}
-        for tensor in self._graph.initializer:
+        for tensor in model.graph.initializer:
             name = f"initializer '{tensor.name}'"
             self._initialisers[tensor.name] = self._checked(proto.tensor_array, tensor, folder, name)
-        if self._graph.sparse_initializer:
+        if model.graph.sparse_initializer:
             raise ValueError(f"{where}: sparse initialisers are not supported")
+        # A copy without the weights, so that the message can go and they are in memory once.
+        self._graph = type(model.graph)()
+        self._graph.node.extend(model.graph.node)
+        self._graph.input.extend(model.graph.input)
+        self._graph.output.extend(model.graph.output)
         self._inputs = [i for i in self._graph.input if i.name not in self._initialisers]
         self.inputs = {i.name: proto.declared_shape(i) for i in self._inputs}
         self.outputs = [o.name for o in self._graph.output]
