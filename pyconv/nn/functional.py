@@ -202,6 +202,10 @@ hardsigmoid = _unary("hard_sigmoid", "min(max(x + 3, 0), 6) / 6")
 silu = _unary("silu", "x sigmoid(x)")
 hardswish = _unary("hard_swish", "x hardsigmoid(x)")
 tanh = _unary("tanh", "hyperbolic tangent")
+softplus = _unary("softplus", "log(1 + exp(x))")
+softsign = _unary("softsign", "x / (1 + abs(x))")
+mish = _unary("mish", "x tanh(softplus(x)): Misra, arXiv:1908.08681")
+selu = _unary("selu", "Klambauer et al., arXiv:1706.02515")
 
 
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
@@ -217,6 +221,101 @@ def leaky_relu(x: Tensor, negative_slope: float = 0.01, inplace: bool = False) -
 
 def elu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     return x.builder.node("elu", [x], alpha=float(alpha))
+
+
+def clip(x: Tensor, min: float = -float("inf"), max: float = float("inf")) -> Tensor:
+    """min(max(x, min), max)."""
+    return x.builder.node("clip", [x], min=float(min), max=float(max))
+
+
+def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    return clip(x, min_val, max_val)
+
+
+def prelu(x: Tensor, weight: Array | Tensor) -> Tensor:
+    """x where positive, else x times `weight`: one number, or one for each channel (axis 1)."""
+    w = weight if isinstance(weight, Tensor) else x.builder.constant(weight, "weight")
+    return x.builder.node("prelu", [x, w.reshape(-1, *(1,) * max(0, x.ndim - 2)) if x.ndim > 2 else w])
+
+
+def celu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    return x.builder.node("celu", [x], alpha=float(alpha))
+
+
+def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
+    """torch's: (left, right, top, bottom, ...), the last axis first; constant, reflect or replicate."""
+    modes = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+    if mode not in modes:
+        raise ValueError(f"mode: expected one of {', '.join(modes)}, got {mode!r}")
+    if len(pad) % 2 or len(pad) > 2 * x.ndim:
+        raise ValueError(f"pad: expected two numbers for each of up to {x.ndim} axes, got {tuple(pad)}")
+    before, after = [0] * x.ndim, [0] * x.ndim
+    for i in range(len(pad) // 2):
+        before[-1 - i], after[-1 - i] = int(pad[2 * i]), int(pad[2 * i + 1])
+    return x.builder.node("pad", [x], pads=before + after, mode=modes[mode], value=float(value))
+
+
+def interpolate(
+    x: Tensor,
+    size: IntPair | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool = False,
+) -> Tensor:
+    """Images resized, by nearest, bilinear or bicubic interpolation, with torch's coordinates."""
+    rules: dict[str, dict[str, Any]] = {
+        "nearest": {"mode": "nearest", "coordinates": "asymmetric", "nearest_mode": "floor"},
+        "nearest-exact": {
+            "mode": "nearest",
+            "coordinates": "half_pixel",
+            "nearest_mode": "round_prefer_ceil",
+        },
+        "bilinear": {"mode": "linear", "coordinates": "half_pixel"},
+        "bicubic": {"mode": "cubic", "coordinates": "half_pixel", "cubic_a": -0.75},
+    }
+    if mode not in rules:
+        raise ValueError(f"mode: expected one of {', '.join(rules)}, got {mode!r}")
+    if (size is None) == (scale_factor is None):
+        raise ValueError("size, scale_factor: expected one of them")
+    rule = dict(rules[mode])
+    if align_corners:
+        rule["coordinates"] = "align_corners"
+    if size is not None:
+        sizes = pair(size, "size")
+    else:
+        factors = [scale_factor] * 2 if isinstance(scale_factor, int | float) else list(scale_factor or ())
+        sizes = [int(n * f) for n, f in zip(x.shape[2:], factors)]
+        rule["scales"] = [1.0, 1.0, *(float(f) for f in factors)]
+    return x.builder.node("resize", [x], sizes=[*x.shape[:2], *sizes], **rule)
+
+
+def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
+    """(N, C r r, H, W) to (N, C, H r, W r). Shi et al., arXiv:1609.05158."""
+    n, c, h, w = x.shape
+    r = upscale_factor
+    if r < 1 or c % (r * r):
+        raise ValueError(f"upscale_factor: expected r with {c} channels divisible by r r, got {r}")
+    y = x.reshape(n, c // (r * r), r, r, h, w).permute(0, 1, 4, 2, 5, 3)
+    return y.reshape(n, c // (r * r), h * r, w * r)
+
+
+def channel_shuffle(x: Tensor, groups: int) -> Tensor:
+    """Channel g C/groups + i goes to i groups + g. Zhang et al., arXiv:1707.01083."""
+    n, c, *size = x.shape
+    if groups < 1 or c % groups:
+        raise ValueError(f"groups: expected a divisor of {c} channels, got {groups}")
+    return x.reshape(n, groups, c // groups, *size).permute(0, 2, 1, *range(3, x.ndim + 1)).reshape(*x.shape)
+
+
+def instance_norm(
+    x: Tensor, weight: Array | None = None, bias: Array | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Every channel of every image by its own mean and variance. Ulyanov et al., arXiv:1607.08022."""
+    channels = x.shape[1]
+    given = (np.ones(channels, np.float32) if weight is None else weight,
+             np.zeros(channels, np.float32) if bias is None else bias)  # fmt: skip
+    constants = [x.builder.constant(a, n) for a, n in zip(given, ("weight", "bias"))]
+    return x.builder.node("instance_norm", [x, *constants], eps=float(eps))
 
 
 def _method(function: Any) -> Any:
