@@ -1,5 +1,6 @@
-// Direct convolution: the image, padded once into the workspace where it needs padding, is read in
-// place in either layout; a tile is a few neighbouring pixels of one output row.
+// Direct convolution: the image, or a padded band of it where it needs padding, is read in place in
+// either layout; a tile is a few neighbouring pixels of one output row.
+#include <algorithm>
 #include <limits>
 
 #include "base/thread_pool.h"
@@ -19,7 +20,8 @@ class DirectConv final : public Conv2dImpl {
              const float* bias)
       : p_(p), activation_(request.activation), cap_(request.max_isa), layout_(request.src_layout),
         plus_zero_(request.accuracy == Accuracy::exact), fetch_dst_(streams_through_l2(p)),
-        pixel_(p, request), at_(p, request.src_layout, pixel_.src) {
+        pixel_(p, request), at_(p, request.src_layout, pixel_.src, request.threads),
+        threads_(request.threads) {
     const auto panels =
         plan_panels(direct_registry(), p.ocg(), p.ow(), p.depth(), request.max_isa,
                     request.kernel);
@@ -37,20 +39,16 @@ class DirectConv final : public Conv2dImpl {
   void run(const Conv2dRun& run) const override {
     if (p_.dst_size() == 0) return;
     const std::int64_t oh = p_.oh();
-    const float* src = run.src;
-    if (p_.padded()) {
-      at_.pad(p_, layout_, pixel_.src, run.src, static_cast<float*>(run.workspace), run.threads);
-      src = static_cast<const float*>(run.workspace);
-    }
+    if (p_.padded()) return run_bands(run);
     parallel_for(p_.mb * p_.g * oh, run.threads, [&](std::int64_t index, int) {
       const std::int64_t y = index % oh, group = index / oh % p_.g, image = index / oh / p_.g;
-      run_row(run, src + image * at_.image + group * p_.icg() * at_.channel + y * p_.sh * at_.row,
+      run_row(run, run.src + image * at_.image + group * p_.icg() * at_.channel + y * p_.sh * at_.row,
               image, group, y);
     });
   }
 
   std::size_t workspace_bytes() const override {
-    return p_.padded() ? static_cast<std::size_t>(p_.mb * at_.image) * sizeof(float) : 0;
+    return p_.padded() ? static_cast<std::size_t>(threads_ * at_.image) * sizeof(float) : 0;
   }
   std::size_t packed_bytes() const override {
     std::size_t bytes = offsets_.size() * sizeof(std::int32_t);
@@ -62,6 +60,21 @@ class DirectConv final : public Conv2dImpl {
   }
 
  private:
+  void run_bands(const Conv2dRun& run) const {
+    const std::int64_t pixels = p_.ih * p_.iw;
+    const std::int64_t image_floats = pixels * (layout_ == Layout::nhwc ? pixel_.src : p_.ic);
+    parallel_for(p_.mb * at_.bands, std::min(run.threads, threads_), [&](std::int64_t index, int worker) {
+      const std::int64_t image = index / at_.bands, y0 = index % at_.bands * at_.band;
+      const std::int64_t y1 = std::min(p_.oh(), y0 + at_.band);
+      float* band = static_cast<float*>(run.workspace) + worker * at_.image;
+      at_.pad(p_, layout_, pixel_.src, run.src + image * image_floats, y0, y1, band);
+      for (std::int64_t group = 0; group < p_.g; ++group)
+        for (std::int64_t y = y0; y < y1; ++y)
+          run_row(run, band + group * p_.icg() * at_.channel + (y - y0) * p_.sh * at_.row, image,
+                  group, y);
+    });
+  }
+
   void run_row(const Conv2dRun& run, const float* src, std::int64_t image, std::int64_t group,
                std::int64_t y) const {
     const PackedWeights& weights = groups_[static_cast<std::size_t>(group)];
@@ -106,6 +119,7 @@ class DirectConv final : public Conv2dImpl {
   bool plus_zero_, fetch_dst_;
   PixelStrides pixel_;
   PaddedSource at_;
+  int threads_;
   std::vector<PackedWeights> groups_;
   std::vector<std::int32_t> offsets_;
 };
@@ -113,7 +127,7 @@ class DirectConv final : public Conv2dImpl {
 }  // namespace
 
 Verdict consider_direct(const Conv2dProblem& p, const Conv2dRequest& request) {
-  const PaddedSource at(p, request.src_layout, PixelStrides(p, request).src);
+  const PaddedSource at(p, request.src_layout, PixelStrides(p, request).src, request.threads);
   if (at.reach(p) > std::numeric_limits<std::int32_t>::max())
     return refuse("one filter spans more than 2^31 floats of the input");
   const auto panels =
@@ -129,8 +143,8 @@ Verdict consider_direct(const Conv2dProblem& p, const Conv2dRequest& request) {
   if (weight_floats * sizeof(float) > static_cast<double>(cpu().l1d_bytes))
     verdict.cost += static_cast<double>(rows) * weight_floats / 16.0;
   if (p.padded()) {
-    verdict.workspace_bytes = static_cast<std::size_t>(p.mb * at.image) * sizeof(float);
-    verdict.cost += static_cast<double>(p.mb * at.image) / 6.0;
+    verdict.workspace_bytes = static_cast<std::size_t>(request.threads * at.image) * sizeof(float);
+    verdict.cost += static_cast<double>(p.mb * at.bands * at.image) / 6.0;
   }
   return verdict;
 }
