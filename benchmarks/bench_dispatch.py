@@ -196,6 +196,8 @@ def networks(names: Sequence[str], seconds: float) -> tuple[Report, list[Dispatc
             layers = confirmed(layers, dispatched(name, share * AGAIN / (1 + AGAIN)))
         if layers:
             report.add({"network": name, **summary(once(layers))})
+        else:
+            report.note(f"{name}: no choices, or none measured within {share:.0f} s")
         every += layers
     alone = once(every)
     if alone:

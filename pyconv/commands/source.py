@@ -131,7 +131,8 @@ def _from_zoo(wanted: Wanted) -> Found:
         raise ValueError(f"--{unknown.replace('_', '-')}: {wanted.model} has no such option") from None
     model = pyconv.compile(net, wanted.input_shape or entry.input_shape, **_settings(wanted))
     labels = [str(digit) for digit in range(10)] if options.get("pretrained") else None
-    return Found(model, wanted.model, wanted.weights, recipe(entry.recipe), labels)
+    known = None if entry.recipe is None else recipe(entry.recipe)
+    return Found(model, wanted.model, wanted.weights, known, labels)
 
 
 def metadata(found: Found) -> dict[str, str]:

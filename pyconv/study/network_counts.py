@@ -68,3 +68,17 @@ def lane_fill(channels: int, isa: str) -> float:
     """
     lanes = LANES.get(isa, 1)
     return channels / (-(-channels // lanes) * lanes) if channels else 1.0
+
+
+class Computed(Protocol):
+    """A layer: the line of its convolution, empty where it is none, and who computes it."""
+
+    @property
+    def problem(self) -> str: ...
+    @property
+    def algorithm(self) -> str: ...
+
+
+def by_channels(layer: Computed) -> bool:
+    """Whether it is a convolution whose vectors hold channels; planar's hold pixels."""
+    return bool(layer.problem) and layer.algorithm != "planar"

@@ -15,7 +15,7 @@ import numpy as np
 
 import pyconv
 from pyconv.study import timing
-from pyconv.study.network_counts import LANES, lane_fill
+from pyconv.study.network_counts import LANES, by_channels, lane_fill
 from pyconv.study.units import percent, quantity, times
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _batch_norm(layers: Sequence[Layer]) -> list[Finding]:
 def _width(layers: Sequence[Layer], beside: Beside | None) -> list[Finding]:
     idle = [
         layer for layer in layers
-        if layer.problem and 1 - lane_fill(layer.shape[1], layer.isa) >= _IDLE_LANES
+        if by_channels(layer) and 1 - lane_fill(layer.shape[1], layer.isa) >= _IDLE_LANES
     ]  # fmt: skip
     if not idle:
         return []

@@ -141,18 +141,22 @@ def level_of(distance: int, roofline: Roofline) -> str:
 
 
 def traffic(steps: Sequence[Mapping[str, Any]], roofline: Roofline) -> list[tuple[Traffic, ...]]:
-    """The operands of each step with the level that each comes from or goes to, and the seconds that
-    moving it once takes at that level's bandwidth. The workspace is counted among what passes through the
-    caches, and not as traffic: how often it is read and written is the algorithm's affair."""
+    """The operands of each step with the level that each comes from or goes to, and the seconds that moving it
+    once takes at that level's bandwidth, of which each thread has its share.
+
+    The workspace is counted among what passes through the caches, and not as traffic: how often it is read and
+    written is the algorithm's affair.
+    """
     ranges = [ranges_of(step) for step in steps]
     found = []
-    for row, reach in zip(ranges, distances(ranges)):
+    for step, row, reach in zip(steps, ranges, distances(ranges)):
+        alone = roofline.threads / step["threads"]
         operands = []
         for r, distance in zip(row, reach):
             if r.kind == WORKSPACE:
                 continue
             level = level_of(distance, roofline)
-            seconds = r.bytes / roofline.bandwidth(level, _RATE[r.kind]) * 1e-9
+            seconds = alone * r.bytes / roofline.bandwidth(level, _RATE[r.kind]) * 1e-9
             operands.append(Traffic(r.kind, r.name, r.bytes, level, distance, seconds))
         found.append(tuple(operands))
     return found

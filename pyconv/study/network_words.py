@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyconv.study.network_counts import lane_fill
+from pyconv.study.network_counts import by_channels, lane_fill
 from pyconv.study.network_traffic import WEIGHTS
 from pyconv.study.units import percent, quantity, times
 
@@ -27,7 +27,8 @@ def sentence(layer: Layer) -> str:
     body = _bound(layer) if layer.share >= BINDS else _unexplained(layer)
     faster = best_rival(layer)
     remark = (
-        f"; {faster.algorithm} was measured {times(1 / faster.ratio)} as fast: tune=True would find it"
+        f"; {faster.algorithm} was measured {times(1 / faster.ratio)} as fast: compile with "
+        f"algorithms={{'{layer.name}': '{faster.algorithm}'}}"
         if faster and faster.ratio
         else ""
     )
@@ -153,7 +154,7 @@ def _reason(layer: Layer) -> str:
             "beside them"
         )
     channels = layer.shape[1] if len(layer.shape) > 1 else 0
-    if layer.problem and lane_fill(channels, layer.isa) < 0.8:
+    if by_channels(layer) and lane_fill(channels, layer.isa) < 0.8:
         return f"{channels} channels fill {percent(lane_fill(channels, layer.isa))} of the vector lanes"
     pixels = layer.shape[0] * _product(layer.shape[2:])
     if layer.macs and len(layer.shape) == 4 and pixels < _FEW_PIXELS:

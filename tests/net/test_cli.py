@@ -153,6 +153,10 @@ def test_explain():
     assert "GFLOP/s" in run("explain", "lenet5", "--profile", "--accuracy", "exact")
 
 
+def test_explain_a_network_without_a_recipe():
+    assert "conv_transpose" in run("explain", "unet", "--input-shape", "1x1x188x188")
+
+
 def test_explain_as_json():
     found = json.loads(run("explain", "lenet5", "--json", "--threads", 2, "--input-shape", "3x1x28x28"))
     assert found["model"] == "lenet5" and found["options"]["threads"] == 2

@@ -221,7 +221,8 @@ def test_a_faster_algorithm_is_named():
         return network.Candidate("planar", True, "", 1.0, 1e-5, 0, 1, timed(1e-5, spread), ratio)
 
     layer = made(timing=timed(1.1e-5), candidates=(candidate(0.8, 0.0),))
-    assert "planar was measured 1.2x as fast: tune=True would find it." in network_words.sentence(layer)
+    said = "planar was measured 1.2x as fast: compile with algorithms={'conv1': 'planar'}."
+    assert network_words.sentence(layer).endswith(said)
     noisy = made(timing=timed(1.1e-5), candidates=(candidate(0.8, 0.2),))
     assert "planar" not in network_words.sentence(noisy)
 
@@ -262,6 +263,10 @@ def test_lint_width():
     assert "16 channels were measured" in rules([depthwise], measure=True)["width"].text
 
 
+def test_lint_width_leaves_vectors_of_pixels_alone():
+    assert rules([made(problem="ic16oc9_ih8kh3ph1", shape=(1, 9, 8, 8), algorithm="planar")]) == {}
+
+
 def test_lint_batch_norm():
     layers = [made(timing=timed(3e-5)), made(op="batch_norm", name="norm1", problem="", timing=timed(1e-5))]
     found = rules(layers)["batch_norm"]
@@ -299,9 +304,10 @@ def test_lint_steps_that_multiply_nothing():
 
 def test_threads_share_the_work(roofline):
     both = dataclasses.replace(roofline, threads=2)
-    found = network.study(small(), roofline=both)
-    for layer in found.layers:  # one thread of two has half of the peak
+    found, alone = network.study(small(), roofline=both), network.study(small(), roofline=roofline)
+    for layer, other in zip(found.layers, alone.layers):  # one thread of two has half of the peak
         assert layer.compute_s == pytest.approx(2 * layer.executed_macs / 100e9)
+        assert layer.memory_s == pytest.approx(2 * other.memory_s)
 
 
 def test_zeros_match_the_inputs():
