@@ -14,7 +14,7 @@ from typing import Any
 
 import pyconv
 from pyconv.model import Model
-from pyconv.study import machine, network_counts, network_lint, network_timing, network_words
+from pyconv.study import machine, network_counts, network_errors, network_lint, network_timing, network_words
 from pyconv.study.cost import FLOPS_PER_MAC
 from pyconv.study.machine import Roofline
 from pyconv.study.network_traffic import Traffic, traffic
@@ -26,7 +26,8 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Candidate:
-    """An algorithm's verdict on a layer. ``ratio``: its median time over that of the algorithm taken."""
+    """An algorithm's verdict on a layer. ``ratio``: its median time over that of the algorithm taken;
+    ``error``: its largest difference to float64 over the largest result, on random operands."""
 
     algorithm: str
     accepted: bool
@@ -37,6 +38,7 @@ class Candidate:
     executed_macs: int | None
     timing: Timing | None = None
     ratio: float | None = None
+    error: float | None = None
 
     def as_dict(self) -> dict[str, object]:
         return {**vars(self), "timing": self.timing and self.timing.as_dict()}
@@ -240,12 +242,14 @@ def study(
     threads = max((step["threads"] for step in steps), default=1)
     if roofline is None:
         roofline = machine.roofline(model.options.max_isa, threads=threads)
-    measured = None
+    measured: network_timing.Measured | None = None
+    errors: Errors = {}
     if measure:
         measured = network_timing.measure(model, seconds=seconds, threads=threads, on_step=on_step)
+        errors = _errors(model, steps, measured, seconds / 2)
         roofline = dataclasses.replace(roofline, peak_gflops=measured.peak_gflops)
     layers = [
-        _layer(index, step, operands, roofline, measured)
+        _layer(index, step, operands, roofline, measured, errors)
         for index, (step, operands) in enumerate(zip(steps, traffic(steps, roofline)))
     ]
     return Network(
@@ -271,15 +275,33 @@ def cycles_per_second(roofline: Roofline) -> float:
     return roofline.peak_gflops * 1e9 / roofline.threads / flops
 
 
+Errors = Mapping[tuple[str, str], float]
+"""By problem and algorithm."""
+
+
+def _errors(
+    model: Model, steps: Sequence[Mapping[str, Any]], measured: network_timing.Measured, seconds: float
+) -> Errors:
+    """Of the algorithms that ran: those taken, and those beside them."""
+    taken = [(step["problem"], step["algorithm"]) for step in steps if step["problem"]]
+    problems = {step["name"]: step["problem"] for step in steps}
+    rivals = [(problems[name], algorithm) for name, algorithm in measured.rivals]
+    options = model.options
+    return network_errors.errors(
+        [*taken, *rivals], accuracy=options.accuracy, max_isa=options.max_isa, seconds=seconds
+    )
+
+
 def _layer(
     index: int,
     step: Mapping[str, Any],
     operands: tuple[Traffic, ...],
     roofline: Roofline,
     measured: network_timing.Measured | None,
+    errors: Errors,
 ) -> Layer:
     problem = pyconv.Conv2dProblem(step["problem"]) if step["problem"] else None
-    candidates = _candidates(step, problem, roofline, measured)
+    candidates = _candidates(step, problem, roofline, measured, errors)
     taken = next((c for c in candidates if c.algorithm == step["algorithm"]), None)
     executed = step["macs"] if taken is None or taken.executed_macs is None else taken.executed_macs
     per_thread = roofline.peak_gflops * 1e9 / roofline.threads * step["threads"]
@@ -317,6 +339,7 @@ def _candidates(
     problem: pyconv.Conv2dProblem | None,
     roofline: Roofline,
     measured: network_timing.Measured | None,
+    errors: Errors,
 ) -> tuple[Candidate, ...]:
     rate = cycles_per_second(roofline) * step["threads"]
     found = []
@@ -335,6 +358,7 @@ def _candidates(
                 executed,
                 rival.timing if rival else None,
                 rival.ratio if rival else None,
+                errors.get((step["problem"], algorithm)),
             )  # fmt: skip
         )
     return tuple(found)

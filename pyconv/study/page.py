@@ -56,7 +56,10 @@ def render(document: Document, against: Document | None = None) -> Page:
         _section("What costs time in this network", _findings(document)),
         _section("Layers", f"<p>{_LAYERS}</p><div class='broad'>{page_tables.layers(document)}</div>"),
         _section("Memory", _figure(page_charts.arena(document), _arena_words(document))),
-        _section("Algorithms", f"<p>{_algorithm_words(document)}</p>{page_tables.algorithms(document)}"),
+        _section(
+            "Algorithms",
+            f"<p>{_algorithm_words(document)}</p>{page_tables.algorithms(document)}{page_tables.errors(document)}",
+        ),
         _section("Refused", page_tables.refusals(document)),
         _footer(document),
     ]
@@ -179,7 +182,7 @@ def _algorithm_words(document: Document) -> str:
     if document["totals"]["timing"]:
         return (
             "Times over that of the algorithm taken, medians of rounds by turns within the whole network; "
-            "“est.” where the estimate left no hope and nothing was run. Hover for scratch, prediction and spread."
+            "“est.” where nothing was run, for want of hope or of time. Hover for scratch, prediction, spread, error."
         )
     return "Estimated costs over that of the algorithm taken. Hover for scratch and prediction."
 

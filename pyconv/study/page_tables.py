@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from html import escape
+from statistics import median
 from typing import Any
 
 from pyconv.explain import refused
@@ -105,7 +106,8 @@ def algorithms(document: Document) -> str:
     chosen = [layer for layer in document["layers"] if layer["candidates"]]
     names = list(dict.fromkeys(c["algorithm"] for layer in chosen for c in layer["candidates"]))
     heads = [
-        f'<th scope="col" class="left">{head}</th>' for head in ("layer", *(escape(name) for name in names))
+        '<th scope="col" class="left">layer</th>',
+        *(f'<th scope="col">{escape(name)}</th>' for name in names),
     ]
     rows = []
     for layer in chosen:
@@ -122,6 +124,8 @@ def _verdict(layer: Document, candidate: Document | None) -> str:
         return f'<td class="no" title="{escape(candidate["reason"])}">refused</td>'
     scratch, predicted = candidate["workspace_bytes"], candidate["predicted_s"]
     about = f"scratch {quantity(scratch, 'B')}, predicted {quantity(predicted, 's')}"
+    if candidate["error"] is not None:
+        about += f", error {candidate['error']:.1e}"
     if candidate["algorithm"] == layer["algorithm"]:
         return f'<td class="taken" title="{about}">taken</td>'
     ratio = candidate["ratio"]
@@ -145,3 +149,26 @@ def refusals(document: Document) -> str:
         who = ", ".join(group["algorithms"])
         said.append(f"<li><b>{escape(who)}</b>: {escape(reasons[0])}{alike}; {count}</li>")
     return f"<ul>{''.join(said)}</ul>" if said else '<p class="dim">None.</p>'
+
+
+def errors(document: Document) -> str:
+    """How far from float64 each algorithm that ran was: over its layers the median, and the worst."""
+    found: dict[str, list[tuple[float, str]]] = {}
+    for layer in document["layers"]:
+        for candidate in layer["candidates"]:
+            if candidate["error"] is not None:
+                found.setdefault(candidate["algorithm"], []).append((candidate["error"], layer["name"]))
+    if not found:
+        return ""
+    heads = [
+        f'<th scope="col" class="left">{h}</th>' for h in ("algorithm", "layers", "median", "worst", "in")
+    ]
+    rows = []
+    for algorithm, seen in found.items():
+        middle, (worst, name) = median(error for error, _ in seen), max(seen)
+        rows.append(
+            f'<tr>{_words(algorithm)}<td>{len(seen)}</td><td data-v="{json.dumps(middle)}">{middle:.1e}</td>'
+            f'<td data-v="{json.dumps(worst)}">{worst:.1e}</td>{_words(name)}</tr>'
+        )
+    words = "Largest difference to float64 over the largest result, on random operands of each layer's shape."
+    return f"<h3>Errors</h3><p>{words}</p>{_table(heads, f'<tbody>{chr(10).join(rows)}</tbody>', 'errors')}"

@@ -10,7 +10,15 @@ import pytest
 
 import pyconv
 from pyconv import nn
-from pyconv.study import network, network_counts, network_lint, network_timing, network_words
+from pyconv.study import (
+    network,
+    network_counts,
+    network_errors,
+    network_lint,
+    network_timing,
+    network_words,
+    reference,
+)
 from pyconv.study.cost import convolution_cost
 from pyconv.study.network_traffic import Range, Traffic, distances, level_of, ranges_of, traffic
 from pyconv.study.timing import Timing
@@ -154,6 +162,43 @@ def test_measured(roofline):
     assert rivals and all(c.accepted and c.timing.median > 0 for c in rivals)
     assert all(c.algorithm != layer.algorithm for layer in found.layers for c in layer.candidates if c.ratio)
     json.dumps(found.as_dict())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ic3oc4_ih7kh3ph1",
+        "g2ic4oc6_ih9iw5kh5kw3sh2ph2pw1",
+        "mb2g4ic4oc8_ih6kh3dh2ph4",
+        "ic2oc2_ih4kh2pt0pl1pb1pr0",
+    ],
+)
+def test_float64_at_pixels_is_the_reference(line):
+    p = pyconv.Conv2dProblem(line)
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((p.mb, p.ih, p.iw, p.ic)).astype(np.float32)
+    weight = rng.standard_normal((p.oc, p.ic // p.g, p.kh, p.kw)).astype(np.float32)
+    whole = reference.conv2d(x, weight, stride=(p.sh, p.sw), padding=(p.pt, p.pb, p.pl, p.pr),
+                             dilation=(p.dh, p.dw), groups=p.g)  # fmt: skip
+    pixels = list(np.ndindex(p.mb, p.oh, p.ow))
+    found = network_errors.at(p, x, weight, pixels).reshape(whole.shape)
+    # Two float64 sums of the same K products in other orders: (K + 2) u64 of the sum of magnitudes.
+    terms = p.ic // p.g * p.kh * p.kw
+    assert (
+        np.abs(found - whole).max()
+        <= 2 * (terms + 2) * 2.0**-53 * terms * np.abs(x).max() * np.abs(weight).max()
+    )
+
+
+def test_errors_of_all_algorithms_that_ran(roofline):
+    found = network.study(small(), measure=True, seconds=0.4, roofline=roofline)
+    for layer in found.layers:
+        for c in layer.candidates:
+            if c.ratio or c.algorithm == layer.algorithm:
+                assert 0 < c.error < 1e-3, (layer.name, c.algorithm)
+            elif not c.accepted:
+                assert c.error is None
+    assert network_errors.errors([("ic1oc1_ih3kh1", "direct")], seconds=-1) == {}
 
 
 def test_trials_try_every_likely_algorithm_once():
