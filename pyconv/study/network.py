@@ -46,15 +46,32 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an output lies: `first` and `last` are the steps that it lives through."""
+    """Where an output lies: `first` and `last` are the steps that it lives through. `span` is the bytes of all
+    the pixels that its own stand among, where it is some channels of a wider tensor; else its own."""
 
     name: str
     space: str
     buffer: int
     offset: int
     bytes: int
+    span: int
     first: int
     last: int
+
+    @staticmethod
+    def of(tensor: Mapping[str, Any]) -> Place:
+        """Of a tensor of `Model.describe`."""
+        size, stride = tensor["bytes"], tensor["pixel_stride"]
+        span = size // tensor["shape"][1] * stride if stride else size
+        return Place(
+            tensor["name"],
+            tensor["space"],
+            tensor["buffer"],
+            tensor["offset"],
+            size,
+            span,
+            *tensor["lifetime"],
+        )
 
 
 @dataclass(frozen=True)
@@ -322,10 +339,7 @@ def _layer(
         traffic=operands,
         workspace_offset=step["workspace_offset"],
         workspace_bytes=step["workspace_bytes"],
-        places=tuple(
-            Place(t["name"], t["space"], t["buffer"], t["offset"], t["bytes"], *t["lifetime"])
-            for t in step["outputs"]
-        ),
+        places=tuple(Place.of(tensor) for tensor in step["outputs"]),
         compute_s=FLOPS_PER_MAC * executed / per_thread,
         estimate_s=taken.predicted_s if taken else None,
         candidates=candidates,

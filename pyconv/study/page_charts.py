@@ -202,26 +202,21 @@ def ratios(parts_: Sequence[Part]) -> str:
 
 
 def buffers(document: Document) -> list[dict[str, Any]]:
-    """The arena's buffers: offset, bytes, first and last step, and the tensors that lie in each.
-
-    Tensors that are joined in one buffer lie beside each other in it; what is computed in place covers what
-    was there before.
-    """
-    found: dict[int, dict[str, Any]] = {}
+    """The arena's buffers: offset, bytes, first and last step, and the tensors that lie in each: parts of a
+    wider one, or what was computed in place of another."""
+    places: dict[int, list[Document]] = {}
     for layer in document["layers"]:
         for place in layer["places"]:
             if place["space"] == "arena":
-                buffer = found.setdefault(
-                    place["buffer"],
-                    {"sizes": {}, "names": [], "first": place["first"], "last": place["last"]},
-                )
-                sizes = buffer["sizes"]
-                sizes[place["offset"]] = max(sizes.get(place["offset"], 0), place["bytes"])
-                buffer["names"].append(place["name"])
-    for buffer in found.values():
-        sizes = buffer.pop("sizes")
-        buffer.update(offset=min(sizes), bytes=sum(sizes.values()))
-    return list(found.values())
+                places.setdefault(place["buffer"], []).append(place)
+    found = []
+    for held in places.values():
+        start = min(place["offset"] for place in held)
+        ends = (start if p["span"] > p["bytes"] else p["offset"] for p in held)
+        end = max(at + p["span"] for at, p in zip(ends, held))
+        found.append({"offset": start, "bytes": end - start, "first": held[0]["first"], "last": held[0]["last"],
+                      "names": [place["name"] for place in held]})  # fmt: skip
+    return found
 
 
 def arena(document: Document) -> str:

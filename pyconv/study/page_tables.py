@@ -160,9 +160,8 @@ def errors(document: Document) -> str:
                 found.setdefault(candidate["algorithm"], []).append((candidate["error"], layer["name"]))
     if not found:
         return ""
-    heads = [
-        f'<th scope="col" class="left">{h}</th>' for h in ("algorithm", "layers", "median", "worst", "in")
-    ]
+    sides = {"algorithm": "left", "layers": "number", "median": "number", "worst": "number", "in": "left"}
+    heads = [f'<th scope="col" class="{side}">{name}</th>' for name, side in sides.items()]
     rows = []
     for algorithm, seen in found.items():
         middle, (worst, name) = median(error for error, _ in seen), max(seen)

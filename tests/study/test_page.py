@@ -19,6 +19,7 @@ import pytest
 
 import pyconv
 from pyconv import nn
+from pyconv.nn import functional as F
 from pyconv.study import network, network_pair, page, page_charts, page_svg
 from pyconv.study.timing import Timing
 
@@ -169,14 +170,37 @@ def test_the_arena_holds_what_lives_at_once(roofline):
 
 
 def test_joined_tensors_are_one_buffer():
-    def place(name, offset, size, buffer=7):
+    def place(name, offset, size, buffer=7, span=None):
         return {"name": name, "space": "arena", "buffer": buffer, "offset": offset, "bytes": size,
-                "first": 0, "last": 3}  # fmt: skip
+                "span": span or size, "first": 0, "last": 3}  # fmt: skip
 
-    layers = [{"places": [place("a", 64, 100)]}, {"places": [place("b", 164, 50)]},
-              {"places": [place("b in place", 164, 50), place("else", 0, 8, 1)]}]  # fmt: skip
-    found = page_charts.buffers({"layers": layers})
-    assert [(b["offset"], b["bytes"], len(b["names"])) for b in found] == [(64, 150, 3), (0, 8, 1)]
+    planes = [place("a", 64, 100), place("b", 164, 50), place("b in place", 164, 50), place("else", 0, 8, 1)]
+    channels = [place("c", 256, 40, 2, 120), place("d", 260, 80, 2, 120), place("both in place", 256, 120, 2)]
+    found = page_charts.buffers({"layers": [{"places": [p]} for p in (*planes, *channels)]})
+    sizes = [(b["offset"], b["bytes"], len(b["names"])) for b in found]
+    assert sizes == [(64, 150, 3), (0, 8, 1), (256, 120, 3)]
+
+
+class Joined(nn.Module):
+    """Channels of two convolutions side by side, then more of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(3, 24, 1), nn.Conv2d(32, 16, 1)
+        self.norm = nn.BatchNorm2d(48)
+
+    def forward(self, x):
+        wide = F.cat([self.a(x), self.b(x)], 1)
+        return F.relu(self.norm(F.cat([wide, self.c(wide)], 1))).mean((2, 3))
+
+
+def test_joined_channels_fit_the_arena(roofline):
+    found = network.study(pyconv.compile(Joined(), (1, 3, 12, 12)), roofline=roofline).as_dict()
+    size = found["totals"]["arena_bytes"]
+    assert any(len(b["names"]) > 1 for b in page_charts.buffers(found))
+    for buffer in page_charts.buffers(found):
+        assert buffer["offset"] + buffer["bytes"] <= size
+    assert page_charts.most_alive(found)[0] <= size
 
 
 def test_parts_of_a_pair(roofline):
