@@ -51,7 +51,7 @@ def findings(layers: Sequence[Layer], accuracy: str = "fast", *, measure: bool =
         *_padding(layers),
         *_alone(layers, "elementwise", _ELEMENTWISE,
                 ("element-wise step runs by itself", "element-wise steps run by themselves"),
-                "each reads and writes its tensors once more; an addition or activation right behind a convolution is fused"),
+                "each reads and writes its tensors again; additions and activations behind a convolution are fused"),
         *_alone(layers, "moves", _MOVES, ("step only moves data", "steps only move data"),
                 "they multiply nothing; an order of channels that needs no shuffle avoids them"),
     ]  # fmt: skip
