@@ -8,11 +8,16 @@
 
 namespace pyconv {
 
+// The height of the tallest tile. Where there is one tap the rows lie the same for any height.
+inline int tallest_tile(const GemmKernel& kernel, const GemmTiles& tiles) {
+  return tiles.taps == 1 && tiles.depth <= kShortDepth ? kernel.short_rows : kernel.info.tile_rows;
+}
+
 // Where the weights are that are wanted after this panel's; null: nothing to fetch. They are fetched while
 // the panel is used, evenly, so that they may come from DRAM: as many lines per four k as `rows` rows need.
 inline void fetch_next(GemmTiles& tiles, const GemmKernel& kernel, std::int64_t rows,
                        const float* next) {
-  const std::int64_t count = BalancedTiles(rows, kernel.info.tile_rows).count;
+  const std::int64_t count = BalancedTiles(rows, tallest_tile(kernel, tiles)).count;
   const std::int64_t lines = kernel.info.tile_cols * 4 / 16;
   tiles.prefetch = next;
   tiles.prefetch_lines =
@@ -20,9 +25,9 @@ inline void fetch_next(GemmTiles& tiles, const GemmKernel& kernel, std::int64_t 
 }
 
 // `tiles` describes the first tile but for its count; its rows are laid out for BalancedTiles(rows,
-// kernel's height): [tile][tap][row of the tile].
+// kernel.info.tile_rows): [tile][tap][row of the tile].
 inline void multiply_panel(const GemmKernel& kernel, GemmTiles tiles, std::int64_t rows) {
-  const BalancedTiles balanced(rows, kernel.info.tile_rows);
+  const BalancedTiles balanced(rows, tallest_tile(kernel, tiles));
   const int heights[] = {balanced.height, balanced.height - 1};
   const std::int64_t counts[] = {balanced.tall, balanced.count - balanced.tall};
   for (int part = 0; part < 2; ++part) {

@@ -51,9 +51,12 @@ struct GemmTiles {
 };
 using GemmTilesFn = void (*)(const GemmTiles&);
 
+constexpr int kShortDepth = 48;
+
 struct GemmKernel {
   KernelInfo info;
   const GemmTilesFn* by_height;  // by_height[h - 1] computes h rows, 1 <= h <= info.tile_rows
+  int short_rows;  // height to prefer for a depth of up to kShortDepth: lower, for stores in smaller bursts
 };
 
 // All rows of gemm_kernels.inc that this build holds, in file order.

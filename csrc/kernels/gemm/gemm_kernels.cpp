@@ -3,13 +3,13 @@
 
 namespace pyconv {
 
-#define PYCONV_GEMM_KERNEL(name, isa, mr, nr, efficiency) extern const GemmTilesFn name[mr];
+#define PYCONV_GEMM_KERNEL(name, isa, mr, nr, efficiency, short_rows) extern const GemmTilesFn name[mr];
 #include "kernels/gemm/gemm_kernels.inc"
 #undef PYCONV_GEMM_KERNEL
 
 const std::vector<GemmKernel>& gemm_kernels() {
-#define PYCONV_GEMM_KERNEL(name, isa, mr, nr, efficiency) \
-  {{#name, "gemm", Isa::isa, mr, nr, efficiency}, name},
+#define PYCONV_GEMM_KERNEL(name, isa, mr, nr, efficiency, short_rows) \
+  {{#name, "gemm", Isa::isa, mr, nr, efficiency}, name, short_rows},
   static const std::vector<GemmKernel> rows = {
 #include "kernels/gemm/gemm_kernels.inc"
   };
