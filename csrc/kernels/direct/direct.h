@@ -27,6 +27,7 @@ using DirectTileFn = void (*)(const DirectTile&);
 struct DirectKernel {
   KernelInfo info;
   const DirectTileFn* by_height;
+  int short_rows;  // as in gemm.h
 };
 
 const std::vector<DirectKernel>& direct_kernels();

@@ -93,7 +93,8 @@ class DirectConv final : public Conv2dImpl {
     tile.out.hi = activation_.hi();
     for (const WeightPanel& panel : weights.panels()) {
       const DirectKernel& kernel = direct_kernels()[panel.row];
-      const BalancedTiles tiles(ow, kernel.info.tile_rows);
+      const BalancedTiles tiles(
+          ow, p_.depth() <= kShortDepth ? kernel.short_rows : kernel.info.tile_rows);
       tile.panel = weights.panel_data(panel);
       tile.out.bias = weights.panel_bias(panel);
       tile.out.columns = panel.columns;
