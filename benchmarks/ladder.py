@@ -26,6 +26,7 @@ import numpy as np
 
 from pyconv import _core
 from pyconv.study import rungs
+from pyconv.study.network_ladder import WHY
 
 from . import harness
 from .ours import TRANSFORMS, plan_runner
@@ -55,20 +56,6 @@ class Step:
     run: Callable[[], Array]
     share: float = 1.0
     exact: bool = True
-
-
-WHY = {
-    "reference": "Back to the textbook loops, in C++: one chain of fused multiply-adds per output.",
-    "scalar": "Tiles of sums, but for CPUs of any age: each fused multiply-add is emulated to the bit.",
-    "avx2": "Tiles of sums in registers, vectors of 8, one instruction multiplies and adds.",
-    "avx512": "Vectors of 16, and 32 registers instead of 16.",
-    "neon": "Vectors of 4, 32 registers, and one instruction multiplies and adds.",
-    "im2col": "The same products as one matrix product: long loops, for the price of copying each window.",
-    "implicit_gemm": "The matrix product reads the image in place through pointers: no copy.",
-    "winograd_f2": "Transforms 4 x 4 tiles: 16 multiplications where the definition takes 36.",
-    "winograd_f4": "Transforms 6 x 6 tiles: 36 multiplications where the definition takes 144.",
-    "winograd_f6": "Transforms 8 x 8 tiles: 64 multiplications where the definition takes 324.",
-}
 
 
 def lower_steps(p: Problem, x: Array, weights: Array) -> list[Step]:

@@ -218,7 +218,7 @@ class Model:
 
     def report(
         self, path: str | os.PathLike[str] | None = None, *, name: str = "network", measure: bool = True,
-        seconds: float = 10.0, against: Model | None = None,
+        seconds: float = 10.0, against: Model | None = None, ladder: bool = False,
     ) -> Page:  # fmt: skip
         """Why each layer is as fast as it is: one HTML page without any other file, shown in notebooks.
 
@@ -228,6 +228,7 @@ class Model:
             measure: run the model on zeros, and the algorithms that it did not take; else the page predicts.
             seconds: about how long that may take, for each model.
             against: another model that does the same, as with other layers; the page compares the two.
+            ladder: also climb from Python loops to Winograd with one layer, for some seconds.
 
         >>> import pyconv
         >>> from pyconv import nn
@@ -238,7 +239,9 @@ class Model:
         from pyconv.study import network, page
 
         studied = [
-            network.study(model, name=title, measure=measure, seconds=seconds).as_dict()
+            network.study(
+                model, name=title, measure=measure, seconds=seconds, ladder=ladder and model is self
+            ).as_dict()
             for model, title in ((self, name), (against, "the other")) if model is not None
         ]  # fmt: skip
         made = page.render(*studied)

@@ -21,6 +21,7 @@ _OUT = click.Path(dir_okay=False, path_type=Path)
 @click.option("--json", "json_path", type=_OUT, help="Write the figures there too.")
 @click.option("--measure", is_flag=True, help="Run it, and the algorithms that it did not take.")
 @click.option("--seconds", type=click.FloatRange(min=0.1), default=10.0, help="About how long that may take.")
+@click.option("--ladder", is_flag=True, help="Also one layer from Python loops to Winograd, some seconds.")
 @click.option(
     "--against", help="Another network that does the same, to be compared: MAC by MAC, time by time."
 )
@@ -37,6 +38,7 @@ def report(
     json_path: Path | None,
     measure: bool,
     seconds: float,
+    ladder: bool,
     against: str | None,
 ) -> None:
     """Why each layer of MODEL is as fast as it is, as one HTML page.
@@ -49,17 +51,17 @@ def report(
 
     shape, options = shapes_of(input_shape), {"width": width, "num_classes": num_classes}
 
-    def studied(wanted: source.Wanted) -> dict[str, object]:
+    def studied(wanted: source.Wanted, ladder: bool = False) -> dict[str, object]:
         found = source.find(wanted)
 
         def say(part: str) -> None:
             click.echo(f"{found.name}: {part}", err=True)
 
         return network.study(
-            found.model, name=found.name, measure=measure, seconds=seconds, on_step=say
+            found.model, name=found.name, measure=measure, seconds=seconds, ladder=ladder, on_step=say
         ).as_dict()
 
-    document = studied(source.Wanted(model, weights, shape, threads, accuracy, options))
+    document = studied(source.Wanted(model, weights, shape, threads, accuracy, options), ladder)
     other = None
     if against is not None:
         own = {} if Path(against).is_file() else options

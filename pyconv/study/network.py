@@ -14,7 +14,15 @@ from typing import Any
 
 import pyconv
 from pyconv.model import Model
-from pyconv.study import machine, network_counts, network_errors, network_lint, network_timing, network_words
+from pyconv.study import (
+    machine,
+    network_counts,
+    network_errors,
+    network_ladder,
+    network_lint,
+    network_timing,
+    network_words,
+)
 from pyconv.study.cost import FLOPS_PER_MAC
 from pyconv.study.machine import Roofline
 from pyconv.study.network_traffic import Traffic, traffic
@@ -168,6 +176,19 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Ladder:
+    """One layer by everything from Python loops to Winograd."""
+
+    layer: str
+    problem: str
+    macs: int
+    rungs: Sequence[network_ladder.Rung]
+
+    def as_dict(self) -> dict[str, object]:
+        return {**vars(self), "rungs": [rung.as_dict() for rung in self.rungs]}
+
+
+@dataclass(frozen=True)
 class Network:
     """All layers of a network on one machine. ``whole`` is the time of the steps together."""
 
@@ -183,6 +204,7 @@ class Network:
     whole: Timing | None = None
     conditions: Conditions | None = None
     rewrites: Sequence[tuple[str, str]] = field(default=())
+    ladder: Ladder | None = None
 
     @property
     def macs(self) -> int:
@@ -227,6 +249,7 @@ class Network:
             "conditions": self.conditions and self.conditions.as_dict(),
             "layers": [layer.as_dict() for layer in self.layers],
             "findings": [finding.as_dict() for finding in self.findings],
+            "ladder": self.ladder and self.ladder.as_dict(),
             "rewrites": [{"pass": name, "text": text} for name, text in self.rewrites],
         }
 
@@ -237,6 +260,7 @@ def study(
     name: str = "network",
     measure: bool = False,
     seconds: float = 10.0,
+    ladder: bool = False,
     roofline: Roofline | None = None,
     on_step: Callable[[str], None] | None = None,
 ) -> Network:
@@ -245,6 +269,7 @@ def study(
     Args:
         measure: run it on zeros, and beside it with the other likely algorithms.
         seconds: about how long that may take.
+        ladder: climb from Python loops to Winograd with the dearest dense layer, for some seconds.
         roofline: the machine's; None: measured, or taken from the cache of `pyconv.study.machine`.
         on_step: called with what is done next.
 
@@ -282,7 +307,16 @@ def study(
         measured.whole if measured else None,
         measured.conditions if measured else None,
         model._core.rewrites(),
+        _ladder(steps) if ladder else None,
     )
+
+
+def _ladder(steps: Sequence[Mapping[str, Any]]) -> Ladder | None:
+    step = network_ladder.layer_of(steps)
+    if step is None:
+        return None
+    problem = step["problem"]
+    return Ladder(step["name"], problem, step["macs"], network_ladder.climb(problem))
 
 
 def cycles_per_second(roofline: Roofline) -> float:

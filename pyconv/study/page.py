@@ -17,7 +17,7 @@ from typing import Any
 from pyconv.study import network_pair, page_charts, page_tables
 from pyconv.study.machine import Roofline
 from pyconv.study.page_style import SCRIPT, STYLE
-from pyconv.study.units import percent, quantity
+from pyconv.study.units import percent, quantity, times
 
 Document = Mapping[str, Any]
 _LAYERS = (
@@ -60,6 +60,7 @@ def render(document: Document, against: Document | None = None) -> Page:
             "Algorithms",
             f"<p>{_algorithm_words(document)}</p>{page_tables.algorithms(document)}{page_tables.errors(document)}",
         ),
+        _ladder(document),
         _section("Refused", page_tables.refusals(document)),
         _footer(document),
     ]
@@ -158,6 +159,23 @@ def _against(document: Document, other: Document) -> str:
     )
     figure = _figure(page_charts.ratios([*shown, network_pair.whole(parts)]), caption)
     return _section(f"Against {other['name']}", f'<p class="lead">{words}</p>{figure}')
+
+
+def _ladder(document: Document) -> str:
+    if not document.get("ladder"):
+        return ""
+    climbed = document["ladder"]
+    first, last = climbed["rungs"][0], min(climbed["rungs"], key=lambda rung: float(rung["seconds"]))
+    words = (
+        f"{climbed['layer']} ({climbed['problem']}, {quantity(climbed['macs'])} MACs) takes "
+        f"{quantity(first['seconds'], 's')} by {first['name']} and {quantity(last['seconds'], 's')} by {last['name']}, "
+        f"{times(first['seconds'] / last['seconds'])} as fast."
+    )
+    caption = (
+        "GFLOP/s of the definition, so Winograd may pass the FMA peak (the upright line), and the gain over the rung "
+        "above; one thread, warm caches. The slowest rungs were run on a piece and their time multiplied."
+    )
+    return _section("The ladder", f"<p>{escape(words)}</p>{_figure(page_charts.ladder(document), caption)}")
 
 
 def _findings(document: Document) -> str:

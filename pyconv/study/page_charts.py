@@ -270,3 +270,38 @@ def most_alive(document: Document) -> tuple[int, int]:
         bytes_ = sum(b["bytes"] for b in held if b["first"] <= index <= b["last"])
         alive.append((bytes_ + layer["workspace_bytes"], index))
     return max(alive, default=(0, 0))
+
+
+def ladder(document: Document) -> str:
+    """GFLOP/s of the definition by rung, on a logarithmic axis that goes beyond the peak."""
+    climbed, peak = document["ladder"], document["roofline"]["peak_gflops"] / document["roofline"]["threads"]
+    rates = [2e-9 * climbed["macs"] / rung["seconds"] for rung in climbed["rungs"]]
+    left, step, top = 190.0, 24.0, 22.0
+    x = Scale(min(rates) / 2, 1.3 * max(peak, *rates), left, 620.0, log=True)
+    bottom = top + step * len(rates)
+    parts = []
+    for tick in (10.0**e for e in range(-4, 5)):
+        if x.low <= tick <= x.high:
+            parts += [
+                line(x(tick), top - 4, x(tick), bottom, "grid"),
+                text(x(tick), top - 9, f"{tick:g}", anchor="middle", class_="dim"),
+            ]
+    for row, (rung, rate) in enumerate(zip(climbed["rungs"], rates)):
+        y = top + row * step
+        kind = "L2" if rung["name"].startswith("pyconv") else "L3"
+        gain = f" · {times(rate / rates[row - 1])}" if row else ""
+        parts += [
+            text(left - 10, y + 16, rung["name"], anchor="end"),
+            element("g", element("rect", x=left, y=y + 4, width=x(rate) - left, height=step - 8, class_="bar"),
+                    class_=kind),
+            text(640, y + 16, f"{rate:#.3g}".rstrip(".") + gain),
+            text(735, y + 16, _shortened(rung["why"], 62), class_="dim", font_size=11),
+        ]  # fmt: skip
+    parts.append(line(x(peak), top - 4, x(peak), bottom, "roof"))
+    return drawing(WIDTH, bottom + 6, parts, "one layer from Python loops to Winograd")
+
+
+def _shortened(words: str, most: int) -> str:
+    """The first clause, or as much as there is room for."""
+    clause = words.split(": ")[0] if len(words) > most else words
+    return clause if len(clause) <= most else clause[: most - 1].rsplit(" ", 1)[0] + " …"

@@ -260,12 +260,32 @@ def test_ticks_are_few_and_inside(low, high, log):
     assert low <= ticks[0] and ticks[-1] <= high
 
 
+def climbed(*rungs):
+    return {"layer": HOSTILE, "problem": "ic16oc16_ih8kh3ph1", "macs": 10**6,
+            "rungs": [{"name": n, "why": w, "seconds": s, "share": 1.0} for n, w, s in rungs]}  # fmt: skip
+
+
+def test_ladder_on_the_page(roofline):
+    found = document(roofline)
+    assert "The ladder" not in page.render(found).html
+    long = "Tiles of sums, but for CPUs of any age and then some more: emulated"
+    found["ladder"] = climbed(("python loops", long, 1.0), ("pyconv direct", "Fast.", 1e-4))
+    made = page.render(found).html
+    assert "The ladder" in made and HOSTILE not in made
+    assert "takes 1 s by python loops and 100 µs by pyconv direct, 10000x as fast." in made
+    drawing = ElementTree.fromstring(page_charts.ladder(found))
+    said = [text.text for text in drawing.iter("text")]
+    assert "20.0 · 10000x" in said and "Tiles of sums, but for CPUs of any age and then some more" in said
+    widths = [float(bar.get("width")) for bar in drawing.iter("rect")]
+    assert 0 < widths[0] < widths[1]
+
+
 def test_model_report(tmp_path, monkeypatch, roofline):
     monkeypatch.setattr(network.machine, "roofline", lambda *_, **__: roofline)
     model = pyconv.compile(Net(True), (1, 3, 20, 20))
-    made = model.report(tmp_path / "out.html", name="mine", measure=True, seconds=0.2, against=model)
+    made = model.report(tmp_path / "out.html", name="mine", measure=True, seconds=0.2, against=model, ladder=True)
     assert (tmp_path / "out.html").read_text("utf-8") == made.html
-    assert "<title>mine on " in made.html and "Against the other" in made.html
+    assert "<title>mine on " in made.html and "Against the other" in made.html and "The ladder" in made.html
     framed = made._repr_html_()
     assert (
         framed.startswith("<iframe srcdoc=")
