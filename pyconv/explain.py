@@ -205,14 +205,17 @@ def dearer(layers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _totals(model: Model, layers: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    images = model._core.images  # of which the layers show one
     totals: dict[str, Any] = {
         "parameters": sum(layer["parameters"] for layer in layers),
-        "macs": sum(layer["macs"] for layer in layers),
+        "macs": images * sum(layer["macs"] for layer in layers),
+        "images": images,
         "arena_bytes": model.arena_bytes,
-        "activation_bytes": sum(layer["bytes"]["written"] for layer in layers if layer["op"] != "reorder"),
+        "activation_bytes": images
+        * sum(layer["bytes"]["written"] for layer in layers if layer["op"] != "reorder"),
         "workspace_bytes": max((layer["workspace"]["bytes"] for layer in layers), default=0),
         "weight_bytes": model.weight_bytes,
     }
     if layers and "profile" in layers[0]:
-        totals["seconds"] = sum(layer["profile"]["seconds"] for layer in layers)
+        totals["seconds"] = images * sum(layer["profile"]["seconds"] for layer in layers)
     return totals

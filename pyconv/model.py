@@ -205,13 +205,19 @@ class Model:
         return steps
 
     def describe(self) -> dict[str, Any]:
-        """Everything that was decided, as data: inputs, outputs, passes, steps, memory."""
+        """Everything that was decided, as data: inputs, outputs, passes, steps, memory.
+
+        Where a batch is run image by image, ``images`` says how many there are, ``image_threads`` how many
+        run at once, and the steps are those of one image.
+        """
         return {
             "inputs": self.input_shapes,
             "outputs": self.output_shapes,
             "options": dataclasses.asdict(self.options),
             "rewrites": self._core.rewrites(),
             "steps": self._core.steps(),
+            "images": self._core.images,
+            "image_threads": self._core.image_threads,
             "arena_bytes": self.arena_bytes,
             "weight_bytes": self.weight_bytes,
         }

@@ -341,7 +341,7 @@ py::object tensor_dict(const Model& model, int id) {
   const Tensor& tensor = model.lowered().tensors[static_cast<std::size_t>(id)];
   const Buffer& buffer = model.lowered().buffers[static_cast<std::size_t>(tensor.buffer)];
   py::dict dict;
-  dict["name"] = model.graph().value(tensor.value).name;
+  dict["name"] = model.planned_graph().value(tensor.value).name;
   dict["dtype"] = dtype_name(tensor.type.dtype);
   dict["shape"] = shape_tuple(tensor.type.shape);
   dict["layout"] = tensor.placement.layout == Layout::nhwc ? "nhwc" : "row_major";
@@ -361,13 +361,13 @@ py::list tensor_dicts(const Model& model, const std::vector<int>& ids) {
 }
 
 py::dict step_dict(const Model& model, const LoweredStep& step) {
-  py::dict dict = node_dict(model.graph(), step.node);
+  py::dict dict = node_dict(model.planned_graph(), step.node);
   dict["inputs"] = tensor_dicts(model, step.inputs);
   dict["outputs"] = tensor_dicts(model, step.outputs);
   std::int64_t parameters = 0;
   for (const ValueId id : step.node.inputs)
-    if (id != kNoValue && model.graph().value(id).constant)
-      parameters += model.graph().type(id).shape.elements();
+    if (id != kNoValue && model.planned_graph().value(id).constant)
+      parameters += model.planned_graph().type(id).shape.elements();
   dict["parameters"] = parameters;
   const StepReport report = step.step->report();
   dict["algorithm"] = report.algorithm;
@@ -450,6 +450,8 @@ void register_net(py::module_& m) {
       .def("steps", &step_list)
       .def("rewrites", &rewrite_list)
       .def_property_readonly("arena_bytes", &Model::arena_bytes)
+      .def_property_readonly("images", &Model::images)
+      .def_property_readonly("image_threads", &Model::image_threads)
       .def_property_readonly("weight_bytes", &Model::weight_bytes)
       .def_property_readonly("graph", [](const Model& model) { return model.graph(); });
 }

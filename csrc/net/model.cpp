@@ -7,13 +7,18 @@
 #include "base/status.h"
 #include "base/thread_pool.h"
 #include "net/memory_plan.h"
+#include "net/one_image.h"
 #include "simd/fp_env.h"
 
 namespace pyconv {
 
-struct Model::State {
+struct Model::Worker {
   AlignedBuffer arena;
   std::vector<void*> operands;
+};
+
+struct Model::State {
+  std::vector<Worker> workers;
 };
 
 Model::~Model() = default;
@@ -49,6 +54,7 @@ Model::Model(Graph graph, const CompileOptions& options)
   graph_.compact();
   pin_algorithms(&graph_, options.algorithms);
   rewrites_ = run_passes(&graph_, options.without);
+  choose_images();
   plan_within_limit();
   for (const LoweredStep& step : lowered_.steps) {
     first_operand_.push_back(operands_);
@@ -59,13 +65,16 @@ Model::Model(Graph graph, const CompileOptions& options)
         const Tensor& tensor = lowered_.tensors[static_cast<std::size_t>(id)];
         const Buffer& buffer = lowered_.buffers[static_cast<std::size_t>(tensor.buffer)];
         if (buffer.space == Space::input || buffer.space == Space::output)
-          bindings_.push_back({operand, tensor.offset, buffer.space, buffer.index});
+          bindings_.push_back({operand, tensor.offset, buffer.space, buffer.index, buffer.bytes});
       }
     };
     count(step.inputs);
     count(step.outputs);
   }
-  if (options.release_weights) graph_.release_constants();
+  if (options.release_weights) {
+    graph_.release_constants();
+    one_.release_constants();
+  }
   states_.reserve(kKeptStates);
   states_.push_back(make_state());
 }
@@ -75,9 +84,9 @@ Model::Model(Graph graph, const CompileOptions& options)
 void Model::plan_within_limit() {
   const auto plan = [&](std::size_t workspace_limit) {
     options_.plan.workspace_limit = workspace_limit;
-    lowered_ = lower(graph_, options_.plan);
+    lowered_ = lower(planned_graph(), options_.plan);
     arena_bytes_ = plan_memory(&lowered_);
-    return arena_bytes_ <= options_.memory_limit;
+    return arena_bytes() <= options_.memory_limit;
   };
   if (plan(options_.plan.workspace_limit)) return;
   std::vector<std::size_t> sizes = {0};
@@ -85,7 +94,7 @@ void Model::plan_within_limit() {
   std::sort(sizes.begin(), sizes.end());
   sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
   if (!plan(0))
-    throw InvalidArgument("memory_limit: expected " + std::to_string(arena_bytes_) +
+    throw InvalidArgument("memory_limit: expected " + std::to_string(arena_bytes()) +
                           " bytes or more for this network, got " +
                           std::to_string(options_.memory_limit));
   std::size_t fits = 0, fails = sizes.size() - 1;
@@ -96,8 +105,28 @@ void Model::plan_within_limit() {
   plan(sizes[fits]);
 }
 
+// Images that share nothing go to threads where they come out even; else the threads share each image.
+void Model::choose_images() {
+  Graph one;
+  const std::int64_t images = split_batch(graph_, &one);
+  if (images < 2 || !images_pay(one)) return;
+  images_ = images;
+  one_ = std::move(one);
+  const int threads = options_.plan.threads;
+  if (threads <= 1 || (images % threads != 0 && images < 4 * threads)) return;
+  workers_ = threads;
+  options_.plan.threads = 1;
+}
+
 std::unique_ptr<Model::State> Model::make_state() const {
   auto state = std::make_unique<State>();
+  for (int i = 0; i < workers_; ++i) state->workers.push_back(make_worker());
+  return state;
+}
+
+Model::Worker Model::make_worker() const {
+  Worker made;
+  Worker* const state = &made;
   state->arena = AlignedBuffer(arena_bytes_);
   if (arena_bytes_) std::memset(state->arena.data(), 0, arena_bytes_);  // page faults happen here
   state->operands.assign(operands_, nullptr);
@@ -119,7 +148,7 @@ std::unique_ptr<Model::State> Model::make_state() const {
     resolve(lowered_.steps[s].inputs);
     resolve(lowered_.steps[s].outputs);
   }
-  return state;
+  return made;
 }
 
 Model::Lease::Lease(const Model& model) : model_(model) {
@@ -138,26 +167,35 @@ Model::Lease::~Lease() {
   if (model_.states_.size() < kKeptStates) model_.states_.push_back(std::move(state_));
 }
 
-void Model::bind(State* state, const void* const* inputs, void* const* outputs) const {
+void Model::bind(Worker* worker, const void* const* inputs, void* const* outputs,
+                 std::int64_t image) const {
   for (const Binding& binding : bindings_) {
     char* base = static_cast<char*>(binding.space == Space::input
                                         ? const_cast<void*>(inputs[binding.index])
                                         : outputs[binding.index]);
-    state->operands[binding.operand] = base + binding.offset;
+    worker->operands[binding.operand] =
+        base + static_cast<std::size_t>(image) * binding.image_bytes + binding.offset;
+  }
+}
+
+void Model::run_image(const Worker& worker) const {
+  char* arena = static_cast<char*>(worker.arena.data());
+  for (std::size_t s = 0; s < lowered_.steps.size(); ++s) {
+    const LoweredStep& step = lowered_.steps[s];
+    step.step->run(worker.operands.data() + first_operand_[s], arena + step.workspace_offset);
   }
 }
 
 void Model::run(const void* const* inputs, void* const* outputs) const {
   const FpEnvScope fp_env;
-  const ParallelSession session(options_.plan.threads);
+  const ParallelSession session(std::max(workers_, options_.plan.threads));
   Lease lease(*this);
-  State& state = lease.state();
-  bind(&state, inputs, outputs);
-  char* arena = static_cast<char*>(state.arena.data());
-  for (std::size_t s = 0; s < lowered_.steps.size(); ++s) {
-    const LoweredStep& step = lowered_.steps[s];
-    step.step->run(state.operands.data() + first_operand_[s], arena + step.workspace_offset);
-  }
+  std::vector<Worker>& workers = lease.state().workers;
+  parallel_for(images_, workers_, [&](std::int64_t image, int index) {
+    Worker& worker = workers[static_cast<std::size_t>(index)];
+    bind(&worker, inputs, outputs, image);
+    run_image(worker);
+  });
 }
 
 void Model::profile(const void* const* inputs, void* const* outputs, double* seconds) const {
@@ -165,16 +203,18 @@ void Model::profile(const void* const* inputs, void* const* outputs, double* sec
   const FpEnvScope fp_env;
   const ParallelSession session(options_.plan.threads);
   Lease lease(*this);
-  State& state = lease.state();
-  bind(&state, inputs, outputs);
-  char* arena = static_cast<char*>(state.arena.data());
-  Clock::time_point before = Clock::now();
-  for (std::size_t s = 0; s < lowered_.steps.size(); ++s) {
-    const LoweredStep& step = lowered_.steps[s];
-    step.step->run(state.operands.data() + first_operand_[s], arena + step.workspace_offset);
-    const Clock::time_point after = Clock::now();
-    seconds[s] += std::chrono::duration<double>(after - before).count();
-    before = after;
+  Worker& worker = lease.state().workers.front();
+  char* arena = static_cast<char*>(worker.arena.data());
+  for (std::int64_t image = 0; image < images_; ++image) {
+    bind(&worker, inputs, outputs, image);
+    Clock::time_point before = Clock::now();
+    for (std::size_t s = 0; s < lowered_.steps.size(); ++s) {
+      const LoweredStep& step = lowered_.steps[s];
+      step.step->run(worker.operands.data() + first_operand_[s], arena + step.workspace_offset);
+      const Clock::time_point after = Clock::now();
+      seconds[s] += std::chrono::duration<double>(after - before).count() / static_cast<double>(images_);
+      before = after;
+    }
   }
 }
 

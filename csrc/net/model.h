@@ -31,14 +31,20 @@ class Model {
   // before.
   void run(const void* const* inputs, void* const* outputs) const;
 
-  // As run, with the seconds of every step added to seconds[step].
+  // As run, with the seconds of every step added to seconds[step]: those of one image, on average, where a
+  // batch is run image by image.
   void profile(const void* const* inputs, void* const* outputs, double* seconds) const;
 
   const Graph& graph() const { return graph_; }
+  // What the steps are of: the graph, or that of one image where a batch is run image by image.
+  const Graph& planned_graph() const { return images_ > 1 ? one_ : graph_; }
+  std::int64_t images() const { return images_; }  // runs of the steps in one run of the model
+  int image_threads() const { return workers_; }   // images that run at once
   const LoweredGraph& lowered() const { return lowered_; }
   const std::vector<Rewrite>& rewrites() const { return rewrites_; }
   const CompileOptions& options() const { return options_; }
-  std::size_t arena_bytes() const { return arena_bytes_; }
+  // Of all images that run at once.
+  std::size_t arena_bytes() const { return arena_bytes_ * static_cast<std::size_t>(workers_); }
   std::size_t weight_bytes() const;  // packed weights, and constants that the steps read
 
  private:
@@ -58,9 +64,15 @@ class Model {
   };
   void plan_within_limit();
   std::unique_ptr<State> make_state() const;
-  void bind(State* state, const void* const* inputs, void* const* outputs) const;
+  struct Worker;  // of a State: an arena, and the addresses of all operands in it
+  Worker make_worker() const;
+  void bind(Worker* worker, const void* const* inputs, void* const* outputs, std::int64_t image) const;
+  void run_image(const Worker& worker) const;
+  void choose_images();
 
-  Graph graph_;
+  Graph graph_, one_;
+  std::int64_t images_ = 1;
+  int workers_ = 1;
   CompileOptions options_;
   std::vector<Rewrite> rewrites_;
   LoweredGraph lowered_;
@@ -70,6 +82,7 @@ class Model {
     std::size_t operand, offset;
     Space space;
     int index;
+    std::size_t image_bytes;  // from one image of the batch to the next
   };
   std::vector<std::size_t> first_operand_;
   std::size_t operands_ = 0;

@@ -1,0 +1,16 @@
+// A batch as so many single images: where every node treats each image by itself, the network may be planned
+// for one image and run for each. Activations then stay in cache, the arena is that of one image, and threads
+// take images, which share nothing. Layers whose weights come from DRAM gain by a batch instead.
+#pragma once
+#include "net/graph.h"
+
+namespace pyconv {
+
+// Images of the batch, 0 where the graph cannot be taken apart, or has one image; else *one is the graph of a
+// single image, whose values have other ids.
+std::int64_t split_batch(const Graph& graph, Graph* one);
+
+// Whether running image by image is expected to pay.
+bool images_pay(const Graph& one);
+
+}  // namespace pyconv
