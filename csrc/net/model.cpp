@@ -112,10 +112,8 @@ void Model::choose_images() {
   if (images < 2 || !images_pay(one)) return;
   images_ = images;
   one_ = std::move(one);
-  const int threads = options_.plan.threads;
-  if (threads <= 1 || (images % threads != 0 && images < 4 * threads)) return;
-  workers_ = threads;
-  options_.plan.threads = 1;
+  workers_ = threads_for_images(one_, images, options_.plan.threads);
+  if (workers_ > 1) options_.plan.threads = 1;
 }
 
 std::unique_ptr<Model::State> Model::make_state() const {

@@ -142,15 +142,30 @@ std::int64_t split_batch(const Graph& graph, Graph* one) {
   return Splitter(graph, first[0]).run(one) ? first[0] : 0;
 }
 
+namespace {
+
+double macs_of(const Graph& one) {
+  double macs = 0;
+  for (const Node& node : one.nodes())
+    if (node.op->macs) macs += static_cast<double>(node.op->macs(NodeArgs(one, node)));
+  return macs;
+}
+
+}  // namespace
+
+int threads_for_images(const Graph& one, std::int64_t images, int threads) {
+  // 45 us, 200,000 cycles of 16 multiply-adds (docs/decisions/003-thread-pool.md).
+  const double work = static_cast<double>(images) * macs_of(one) / 16.0;
+  const int useful = static_cast<int>(std::min<double>(threads, 1.0 + work / 200000.0));
+  return images % useful == 0 || images >= 4 * useful ? useful : 1;
+}
+
 bool images_pay(const Graph& one) {
-  double macs = 0, bytes = 0;
-  for (const Node& node : one.nodes()) {
-    const NodeArgs args(one, node);
-    if (node.op->macs) macs += static_cast<double>(node.op->macs(args));
-    if (node.op == &op_linear) bytes += static_cast<double>(args.input(1).bytes());
-  }
+  double bytes = 0;
+  for (const Node& node : one.nodes())
+    if (node.op == &op_linear) bytes += static_cast<double>(one.type(node.inputs[1]).bytes());
   if (bytes < static_cast<double>(cpu().l2_bytes)) return true;
-  return bytes / kBytesPerSecond < kWorthBatching * 2.0 * macs / kFlopsPerSecond;
+  return bytes / kBytesPerSecond < kWorthBatching * 2.0 * macs_of(one) / kFlopsPerSecond;
 }
 
 }  // namespace pyconv

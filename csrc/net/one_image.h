@@ -13,4 +13,7 @@ std::int64_t split_batch(const Graph& graph, Graph* one);
 // Whether running image by image is expected to pay.
 bool images_pay(const Graph& one);
 
+// Threads that so many images are worth, which have to be woken once.
+int threads_for_images(const Graph& one, std::int64_t images, int threads);
+
 }  // namespace pyconv

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import subprocess
 import sys
 import threading
@@ -387,67 +386,6 @@ def test_pictures_come_in_as_bytes():
         pyconv.compile(net, (2, 3, 15, 17), image_input="mnist")
 
 
-def test_pins_on_parts_of_a_block_keep_it_apart_and_unknown_names_are_refused():
-    net = nn.Sequential(
-        nn.Conv2d(16, 96, 1), nn.ReLU6(), nn.Conv2d(96, 96, 3, 1, 1, groups=96), nn.Conv2d(96, 16, 1)
-    )
-    shape = (1, 16, 112, 112)
-    ops = [s["op"] for s in pyconv.compile(net, shape).describe()["steps"]]
-    assert "inverted_residual" in ops or pyconv._core.cpu_info()["l2_bytes"] > 4 << 20
-    model = pyconv.compile(net, shape, algorithms={"2": "direct"})
-    ran = {s["name"]: s["algorithm"] for s in model.describe()["steps"]}
-    assert ran["2"] == "direct" and "0" in ran and "3" in ran
-    with pytest.raises(ValueError, match="algorithms: there is no node 'nowhere'"):
-        pyconv.compile(net, shape, algorithms={"nowhere": "direct"})
-    with pytest.raises(ValueError, match="algorithms: expected the name of a convolution, got '1'"):
-        pyconv.compile(net, shape, algorithms={"1": "direct"})
-
-
-@pytest.mark.parametrize("residual", [False, True])
-@pytest.mark.parametrize("swap", [False, True])
-def test_squeeze_and_excitation_scales_inside_the_convolution(residual, swap):
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.gate, self.project = nn.Conv2d(40, 40, 1), nn.Conv2d(40, 24, 1)
-            self.side = nn.Conv2d(40, 24, 1)
-
-        def forward(self, x):
-            gate = self.gate(x.mean((2, 3), keepdims=True)).sigmoid()
-            y = self.project(gate * x if swap else x * gate)
-            return F.silu(y + self.side(x)) if residual else F.relu6(y)
-
-    nn.manual_seed(4)
-    net = Net()
-    x = noise(3, 40, 71, 73)
-    want = pyconv.compile(net, x.shape, accuracy="exact", without=["fuse_scale"])(x)
-    for options in ({}, {"threads": 2}, {"max_isa": "scalar"}):
-        model = pyconv.compile(net, x.shape, accuracy="exact", **options)
-        np.testing.assert_array_equal(bits(model(x)), bits(want), str(options))
-    for threads in (1, 2):  # fast: the weights are scaled instead, which rounds otherwise
-        got = pyconv.compile(net, x.shape, threads=threads)(x)
-        assert np.abs(got - want).max() <= 1e-5 * np.abs(want).max()
-    if pyconv._core.cpu_info()["l2_bytes"] <= 1 << 20:
-        assert "scaled_conv" in [s["op"] for s in model.describe()["steps"]]
-
-
-def test_zeros_around_an_image_become_padding():
-    builder = GraphBuilder()
-    x = builder.input("x", (2, 3, 9, 8))
-    weight = builder.constant(noise(4, 3, 3, 3))
-    around = {"pads": [0, 0, 1, 0, 0, 0, 2, 3], "mode": "constant", "value": 0.0}
-    zeros = builder.node("pad", [x], **around)
-    ones = builder.node("pad", [x], **{**around, "value": 1.0})
-    conv = {"stride": [2, 1], "padding": [0, 1, 1, 0]}
-    builder.outputs([builder.node("conv", [p, weight], **conv) for p in (zeros, ones)])
-    data = noise(2, 3, 9, 8)
-    want = pyconv.compile(builder, accuracy="exact", without=["fold_padding"])(data)
-    model = pyconv.compile(builder, accuracy="exact")
-    for y, expected in zip(model(data), want):
-        np.testing.assert_array_equal(bits(y), bits(expected))
-    assert [s["op"] for s in model.describe()["steps"]].count("pad") == 1
-
-
 def test_released_weights_run_and_are_gone(tmp_path):
     net, _ = block()
     x = noise(1, 3, 32, 32)
@@ -474,62 +412,3 @@ def test_a_model_file_is_not_held_in_memory_beside_its_packed_weights(tmp_path):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 16384  # KiB; the weights alone are 65536
-
-
-class Separable(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv, self.fc = nn.Conv2d(3, 8, 3, padding=1), nn.Linear(16, 5)
-
-    def forward(self, x):
-        y = F.relu(self.conv(x))
-        y = F.cat([y, y * 0.5], 1)[:, :, 1:].mean((2, 3))
-        return F.softmax(self.fc(y.reshape(x.shape[0], 16)), 1), y
-
-
-@pytest.mark.parametrize("images", [2, 3, 8])
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_a_batch_runs_image_by_image_with_the_same_bits(images, threads):
-    nn.manual_seed(6)
-    net = Separable()
-    x = noise(images, 3, 10, 9)
-    model = pyconv.compile(net, x.shape, accuracy="exact", threads=threads)
-    described = model.describe()
-    assert described["images"] == images and described["image_threads"] in (1, threads)
-    one = pyconv.compile(net, (1, 3, 10, 9), accuracy="exact")
-    assert model.arena_bytes == described["image_threads"] * one.arena_bytes
-    got = model(x)
-    for i in range(images):
-        for y, want in zip(got, one(x[i : i + 1])):
-            np.testing.assert_array_equal(bits(y[i : i + 1]), bits(want))
-    loaded = pickle.loads(pickle.dumps(model))
-    for y, want in zip(loaded(x), got):
-        np.testing.assert_array_equal(bits(y), bits(want))
-
-
-@pytest.mark.parametrize(
-    "mix",
-    [
-        lambda x: x.mean(0),
-        lambda x: F.softmax(x, 0),
-        lambda x: F.cat([x, x], 0),
-        lambda x: x[1:],
-        lambda x: x.reshape(-1),
-        lambda x: x.permute(1, 0),
-        lambda x: x + np.arange(12, dtype=np.float32).reshape(4, 3),
-        lambda x: x + x.mean(1),
-    ],
-)
-def test_a_batch_that_mixes_its_images_stays_together(mix):
-    class Net(nn.Module):
-        def forward(self, x):
-            return mix(x.relu())
-
-    x = noise(4, 3)
-    try:
-        model = pyconv.compile(Net(), x.shape)
-    except ValueError:  # shapes that do not broadcast
-        x = noise(4, 4)
-        model = pyconv.compile(Net(), x.shape)
-    assert model.describe()["images"] == 1
-    assert model(x) is not None

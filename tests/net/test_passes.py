@@ -1,0 +1,80 @@
+"""Passes that make one step of several nodes, one by one; the inverted residual has a file of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import pyconv
+from pyconv import nn
+from pyconv.graph import GraphBuilder
+from pyconv.nn import functional as F
+
+
+def bits(array):
+    return np.ascontiguousarray(array).view(np.uint32)
+
+
+def noise(*shape):
+    return np.random.default_rng(0).standard_normal(shape, np.float32)
+
+
+def test_pins_on_parts_of_a_block_keep_it_apart_and_unknown_names_are_refused():
+    net = nn.Sequential(
+        nn.Conv2d(16, 96, 1), nn.ReLU6(), nn.Conv2d(96, 96, 3, 1, 1, groups=96), nn.Conv2d(96, 16, 1)
+    )
+    shape = (1, 16, 112, 112)
+    ops = [s["op"] for s in pyconv.compile(net, shape).describe()["steps"]]
+    assert "inverted_residual" in ops or pyconv._core.cpu_info()["l2_bytes"] > 4 << 20
+    model = pyconv.compile(net, shape, algorithms={"2": "direct"})
+    ran = {s["name"]: s["algorithm"] for s in model.describe()["steps"]}
+    assert ran["2"] == "direct" and "0" in ran and "3" in ran
+    with pytest.raises(ValueError, match="algorithms: there is no node 'nowhere'"):
+        pyconv.compile(net, shape, algorithms={"nowhere": "direct"})
+    with pytest.raises(ValueError, match="algorithms: expected the name of a convolution, got '1'"):
+        pyconv.compile(net, shape, algorithms={"1": "direct"})
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("swap", [False, True])
+def test_squeeze_and_excitation_scales_inside_the_convolution(residual, swap):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gate, self.project = nn.Conv2d(40, 40, 1), nn.Conv2d(40, 24, 1)
+            self.side = nn.Conv2d(40, 24, 1)
+
+        def forward(self, x):
+            gate = self.gate(x.mean((2, 3), keepdims=True)).sigmoid()
+            y = self.project(gate * x if swap else x * gate)
+            return F.silu(y + self.side(x)) if residual else F.relu6(y)
+
+    nn.manual_seed(4)
+    net = Net()
+    x = noise(3, 40, 71, 73)
+    want = pyconv.compile(net, x.shape, accuracy="exact", without=["fuse_scale"])(x)
+    for options in ({}, {"threads": 2}, {"max_isa": "scalar"}):
+        model = pyconv.compile(net, x.shape, accuracy="exact", **options)
+        np.testing.assert_array_equal(bits(model(x)), bits(want), str(options))
+    for threads in (1, 2):  # fast: the weights are scaled instead, which rounds otherwise
+        got = pyconv.compile(net, x.shape, threads=threads)(x)
+        assert np.abs(got - want).max() <= 1e-5 * np.abs(want).max()
+    if pyconv._core.cpu_info()["l2_bytes"] <= 1 << 20:
+        assert "scaled_conv" in [s["op"] for s in model.describe()["steps"]]
+
+
+def test_zeros_around_an_image_become_padding():
+    builder = GraphBuilder()
+    x = builder.input("x", (2, 3, 9, 8))
+    weight = builder.constant(noise(4, 3, 3, 3))
+    around = {"pads": [0, 0, 1, 0, 0, 0, 2, 3], "mode": "constant", "value": 0.0}
+    zeros = builder.node("pad", [x], **around)
+    ones = builder.node("pad", [x], **{**around, "value": 1.0})
+    conv = {"stride": [2, 1], "padding": [0, 1, 1, 0]}
+    builder.outputs([builder.node("conv", [p, weight], **conv) for p in (zeros, ones)])
+    data = noise(2, 3, 9, 8)
+    want = pyconv.compile(builder, accuracy="exact", without=["fold_padding"])(data)
+    model = pyconv.compile(builder, accuracy="exact")
+    for y, expected in zip(model(data), want):
+        np.testing.assert_array_equal(bits(y), bits(expected))
+    assert [s["op"] for s in model.describe()["steps"]].count("pad") == 1
