@@ -19,7 +19,7 @@ from pyconv.study.network_counts import LANES, by_channels, lane_fill
 from pyconv.study.units import percent, quantity, times
 
 if TYPE_CHECKING:
-    from pyconv.study.network import Layer
+    from pyconv.study.network_result import Layer
 
 _IDLE_LANES = 0.05
 _IDLE_TAPS = 0.25

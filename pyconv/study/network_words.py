@@ -9,7 +9,7 @@ from pyconv.study.network_traffic import WEIGHTS
 from pyconv.study.units import percent, quantity, times
 
 if TYPE_CHECKING:
-    from pyconv.study.network import Candidate, Layer, Network
+    from pyconv.study.network_result import Candidate, Layer, Network
 
 BINDS = 0.7
 """From this share of the roofline on, its bound is said to explain the time."""
@@ -54,8 +54,15 @@ def summary(network: Network) -> str:
         f"{macs} MACs in {quantity(network.seconds, 's')}, {percent(share)} of the roofline: "
         f"{percent(by_limit.get('compute', 0.0) / whole)} of the time goes to layers bound by arithmetic, "
         f"{percent(memory / whole)} to layers bound by memory, and {percent(by_limit.get('other', 0.0) / whole)} "
-        "to layers that no bound explains."
+        f"to layers that no bound explains{_doubt(network)}."
     )
+
+
+def _doubt(network: Network) -> str:
+    """What to hold against a disturbed measurement."""
+    if network.whole is None or network.whole.spread <= _NOISY:
+        return ""
+    return f"; but its rounds differ by {percent(network.whole.spread)}: repeat it when the machine is idle"
 
 
 def best_rival(layer: Layer) -> Candidate | None:

@@ -289,6 +289,14 @@ def test_summary_accounts_for_all_the_time(roofline):
     )
 
 
+def test_summary_of_a_disturbed_measurement(roofline):
+    found = network.study(small(), roofline=roofline)
+    noisy = dataclasses.replace(found, layers=[made(timing=timed(1e-5))], whole=timed(1e-5, 0.5))
+    assert network_words.summary(noisy).endswith(
+        "; but its rounds differ by 33 %: repeat it when the machine is idle."
+    )
+
+
 def rules(layers, **options):
     return {finding.rule: finding for finding in network_lint.findings(layers, **options)}
 

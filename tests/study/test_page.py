@@ -9,6 +9,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -260,6 +261,12 @@ def test_ticks_are_few_and_inside(low, high, log):
     assert low <= ticks[0] and ticks[-1] <= high
 
 
+def test_a_page_needs_numpy_alone():
+    code = "import sys; sys.modules.update(dict.fromkeys(('rich', 'click', 'matplotlib', 'PIL')));"
+    code += "from pyconv.study import network, page"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def climbed(*rungs):
     return {"layer": HOSTILE, "problem": "ic16oc16_ih8kh3ph1", "macs": 10**6,
             "rungs": [{"name": n, "why": w, "seconds": s, "share": 1.0} for n, w, s in rungs]}  # fmt: skip
@@ -283,7 +290,9 @@ def test_ladder_on_the_page(roofline):
 def test_model_report(tmp_path, monkeypatch, roofline):
     monkeypatch.setattr(network.machine, "roofline", lambda *_, **__: roofline)
     model = pyconv.compile(Net(True), (1, 3, 20, 20))
-    made = model.report(tmp_path / "out.html", name="mine", measure=True, seconds=0.2, against=model, ladder=True)
+    made = model.report(
+        tmp_path / "out.html", name="mine", measure=True, seconds=0.2, against=model, ladder=True
+    )
     assert (tmp_path / "out.html").read_text("utf-8") == made.html
     assert "<title>mine on " in made.html and "Against the other" in made.html and "The ladder" in made.html
     framed = made._repr_html_()
