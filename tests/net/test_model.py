@@ -409,6 +409,7 @@ def test_a_model_file_is_not_held_in_memory_beside_its_packed_weights(tmp_path):
         f"model = pyconv.load({str(path)!r}); print(held() - before)"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(pyconv.__file__).parents[1])}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    command = [sys.executable, "-c", program]  # from a folder without the source tree's package
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 16384  # KiB; the weights alone are 65536
