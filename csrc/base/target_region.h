@@ -59,7 +59,7 @@
 #define PYCONV_BEGIN_TARGET_NEON PYCONV_BEGIN_TARGET_BASELINE_
 #if defined(__clang__)
 #define PYCONV_BEGIN_TARGET_BASELINE_ \
-  _Pragma("clang attribute push(__attribute__((unused)), apply_to = function)")
+  PYCONV_PRAGMA(clang attribute push(__attribute__((annotate("baseline"))), apply_to = function))
 #else
 #define PYCONV_BEGIN_TARGET_BASELINE_ _Pragma("GCC push_options")
 #endif
