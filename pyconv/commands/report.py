@@ -62,6 +62,8 @@ def report(
         ).as_dict()
 
     document = studied(source.Wanted(model, weights, shape, threads, accuracy, options), ladder)
+    if ladder and not document["ladder"]:
+        click.echo(f"{model}: no dense layer that the ladder could take", err=True)
     other = None
     if against is not None:
         own = {} if Path(against).is_file() else options

@@ -84,6 +84,7 @@ def study(
         measured.conditions if measured else None,
         model._core.rewrites(),
         _ladder(steps) if ladder else None,
+        max(1, model.describe()["images"]),
     )
 
 

@@ -182,7 +182,8 @@ class Ladder:
 
 @dataclass(frozen=True)
 class Network:
-    """All layers of a network on one machine. ``whole`` is the time of the steps together."""
+    """All layers of a network on one machine. ``whole`` is the time of the steps together. Where a batch runs
+    image by image, all figures are those of one of its ``images``, on one thread."""
 
     name: str
     inputs: Mapping[str, tuple[int, ...]]
@@ -197,6 +198,7 @@ class Network:
     conditions: Conditions | None = None
     rewrites: Sequence[tuple[str, str]] = field(default=())
     ladder: Ladder | None = None
+    images: int = 1
 
     @property
     def macs(self) -> int:
@@ -227,6 +229,7 @@ class Network:
             "inputs": {name: list(shape) for name, shape in self.inputs.items()},
             "outputs": {name: list(shape) for name, shape in self.outputs.items()},
             "options": {**self.options, "without": list(self.options.get("without", ()))},
+            "images": self.images,
             "roofline": self.roofline.as_dict(),
             "totals": {
                 "parameters": sum(layer.parameters for layer in self.layers),

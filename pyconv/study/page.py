@@ -111,10 +111,16 @@ def _opening(document: Document) -> str:
         for name, shape in {**document["inputs"], **document["outputs"]}.items()
     )
     threads = "1 thread" if machine["threads"] == 1 else f"{machine['threads']} threads"
+    images = document["images"]
+    batch = (
+        f" · the {images} images of a batch run one by one: all figures are those of one"
+        if images > 1
+        else ""
+    )
     return (
         f'<header><h1>{escape(document["name"])}</h1><p class="lead">{escape(document["sentence"])}</p>'
         f'<p class="dim">{shapes} · {escape(machine["cpu"])}, {escape(machine["isa"])}, {threads}, '
-        f"accuracy {escape(document['options']['accuracy'])}</p><dl>{boxes}</dl></header>\n"
+        f"accuracy {escape(document['options']['accuracy'])}{batch}</p><dl>{boxes}</dl></header>\n"
     )
 
 

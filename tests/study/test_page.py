@@ -261,6 +261,18 @@ def test_ticks_are_few_and_inside(low, high, log):
     assert low <= ticks[0] and ticks[-1] <= high
 
 
+def test_a_batch_that_runs_image_by_image_is_told(roofline):
+    model = pyconv.compile(pyconv.zoo.mobilenet_v1(width=0.25), (3, 3, 96, 96))
+    found = network.study(model, roofline=roofline)
+    made = page.render(found.as_dict()).html
+    assert found.images == max(1, model.describe()["images"])
+    assert (f"the {found.images} images of a batch run one by one" in made) == (found.images > 1)
+    alone = network.study(
+        pyconv.compile(pyconv.zoo.mobilenet_v1(width=0.25), (1, 3, 96, 96)), roofline=roofline
+    )
+    assert found.images * found.macs == 3 * alone.macs
+
+
 def test_a_page_needs_numpy_alone():
     code = "import sys; sys.modules.update(dict.fromkeys(('rich', 'click', 'matplotlib', 'PIL')));"
     code += "from pyconv.study import network, page"
