@@ -268,6 +268,7 @@ namespace {
 
 thread_local bool awake = false;         // in a session, or planning one
 thread_local Pool* session_pool = nullptr;  // the pool that this thread's session holds
+thread_local bool sharing = false;          // the session's own call is under way: what it calls runs alone
 
 }  // namespace
 
@@ -303,7 +304,12 @@ int worthwhile_threads(double work, double each, int threads) {
 
 void parallel_for(std::int64_t chunks, int threads, ChunkBody body) {
   threads = static_cast<int>(std::min<std::int64_t>(threads, chunks));
-  if (threads > 1 && session_pool) return session_pool->run(chunks, threads, body);
+  if (threads > 1 && session_pool && !sharing) {
+    sharing = true;
+    session_pool->run(chunks, threads, body);
+    sharing = false;
+    return;
+  }
   Pool* shared = threads > 1 ? pool() : nullptr;
   if (!shared || !shared->try_acquire()) {
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk) body(chunk, 0);

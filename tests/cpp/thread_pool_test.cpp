@@ -90,6 +90,34 @@ void nested_runs_on_its_worker() {
     for (int runs : row) CHECK(runs == 1);
 }
 
+void sessions() {
+  for (const int threads : {1, 2, 4}) {
+    const pyconv::ParallelSession session(threads);
+    const pyconv::ParallelSession inner(threads);
+    every_chunk_runs_once();
+    nested_runs_on_its_worker();
+    for (int i = 0; i < 200; ++i) run_and_count(1 + i % 7, 3);
+  }
+  threads_do_take_part();
+  {
+    const pyconv::ParallelPlanning planning;
+    CHECK(pyconv::cycles_worth_a_thread() < 50000.0);
+  }
+  CHECK(pyconv::cycles_worth_a_thread() > 50000.0);
+}
+
+void sessions_of_many_callers() {
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 8; ++caller)
+    callers.emplace_back([] {
+      for (int i = 0; i < 50; ++i) {
+        const pyconv::ParallelSession session(2 + i % 3);
+        for (int k = 0; k < 5; ++k) run_and_count(30, 3);
+      }
+    });
+  for (std::thread& caller : callers) caller.join();
+}
+
 void many_callers_at_once() {
   std::vector<std::thread> callers;
   for (int caller = 0; caller < 16; ++caller)
@@ -209,6 +237,8 @@ int main(int argc, char** argv) {
   ten_thousand_jobs();
   nested_runs_on_its_worker();
   many_callers_at_once();
+  sessions();
+  sessions_of_many_callers();
   workers_round_as_the_caller_does();
   workers_keep_to_the_callers_cpus();
   idle_pool_uses_no_cpu();
