@@ -17,7 +17,7 @@ EltwiseOp activation_op(const Activation& activation) {
     case ActivationKind::hard_sigmoid: return EltwiseOp::hard_sigmoid;
     case ActivationKind::silu: return approximate ? EltwiseOp::silu_fast : EltwiseOp::silu;
     case ActivationKind::hard_swish: return EltwiseOp::hard_swish;
-    case ActivationKind::tanh: return EltwiseOp::tanh;
+    case ActivationKind::tanh: return approximate ? EltwiseOp::tanh_fast : EltwiseOp::tanh;
     case ActivationKind::gelu: return EltwiseOp::gelu;
     case ActivationKind::gelu_tanh: return EltwiseOp::gelu_tanh;
   }

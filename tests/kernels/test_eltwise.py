@@ -34,6 +34,7 @@ MEANING = {
     "hard_sigmoid": (1.0, reference.hard_sigmoid),
     "silu": (4.0, lambda x: reference.silu(np.maximum(x, -1e4))),
     "sigmoid_fast": (8.0, reference.sigmoid),
+    "tanh_fast": (8.0, reference.tanh),
     "silu_fast": (8.0, lambda x: reference.silu(np.maximum(x, -1e4))),
     "hard_swish": (2.0, lambda x: reference.hard_swish(np.maximum(x, -3))),
     "tanh": (3.0, reference.tanh),
@@ -107,7 +108,7 @@ def floor_row(row):
     return next(r for r in ROWS if r.name == f"{op_of(row)}_f32_scalar")
 
 
-FAST = ("sigmoid_fast", "silu_fast")  # by other bits on each ISA
+FAST = ("sigmoid_fast", "silu_fast", "tanh_fast")  # by other bits on each ISA
 bits_rows = pytest.mark.parametrize(
     "row", [r for r in ROWS if op_of(r) not in FAST], ids=lambda row: row.name
 )
@@ -132,7 +133,7 @@ def test_small_integers_are_exact(row):
 def test_error_in_ulps(row):
     bound, meaning = MEANING[op_of(row)]
     x = sample_floats(np.random.default_rng(1), 4000 if row.isa == "scalar" else 20000)
-    if op_of(row) in FAST:
+    if op_of(row) in FAST and op_of(row) != "tanh_fast":
         x = np.where(x < -80, np.float32(-80), x)  # below, they stay near e^-87: tested apart
     with np.errstate(all="ignore"):
         error = ulp_error(run(row, x), meaning(x))
@@ -141,7 +142,9 @@ def test_error_in_ulps(row):
     assert excess[at] <= 0, f"{error[at]} ulps at {x[at]!r}"
 
 
-@pytest.mark.parametrize("row", [r for r in ROWS if op_of(r).endswith("_fast")], ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row", [r for r in ROWS if op_of(r) in ("sigmoid_fast", "silu_fast")], ids=lambda row: row.name
+)
 def test_fast_rows_fade_to_nothing_and_pass_nan(row):
     x = np.float32([-np.inf, -1e30, -200, -103, -87.5, -80, np.inf, 1e30, 200, np.nan])
     got = run(row, x)

@@ -2,7 +2,7 @@
 
     python tests/sanitize/run.py [pytest arguments]
 
-Without arguments: operators, kernels, exact bits and bad input, on all ISAs of this CPU. Objects stay
+Without arguments: operators, kernels, exact bits, bad input, networks and files, on all ISAs of this CPU. Objects stay
 in build/sanitize and are rebuilt when a source or a header they include is younger. Needs GCC or
 clang with both runtimes, pybind11, and what the tests need.
 """
@@ -24,7 +24,7 @@ FLAGS = ["-std=c++17", "-O1", "-g1", "-fPIC", "-ffp-contract=off", "-fvisibility
 FLAGS += ['-DPYCONV_VERSION="sanitized"']
 ELSEWHERE = ("capi", "tools")  # folders of csrc that are no part of the extension
 TESTS = ["tests/kernels", "tests/ops", "tests/test_exact_bits.py", "tests/test_bad_input.py"]
-TESTS += ["tests/test_bad_input_everywhere.py"]
+TESTS += ["tests/test_bad_input_everywhere.py", "tests/net", "tests/formats"]
 
 
 def compiler():

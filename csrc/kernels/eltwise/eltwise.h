@@ -13,7 +13,7 @@
 //   tanh              (1 - e^-2|x|) / (1 + e^-2|x|) with the sign of x
 //   gelu              x Phi(x), Phi the normal distribution function
 //   gelu_tanh         x sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3)
-//   sigmoid_fast, silu_fast  the same within 8 ulps down to 2^-120, and by other bits on each ISA
+//   sigmoid_fast, silu_fast, tanh_fast  the same within 8 ulps (down to 2^-120), by other bits on each ISA
 //   exp
 //   add p, mul p      x + p, x p
 //   affine p q        fma(x, p, q)

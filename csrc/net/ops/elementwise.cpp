@@ -139,6 +139,8 @@ std::unique_ptr<Step> plan_unary(const StepArgs& args) {
     return std::make_unique<UnaryStep>(args, EltwiseOp::silu_fast, 0.0);
   if (fast && op == EltwiseOp::sigmoid)
     return std::make_unique<UnaryStep>(args, EltwiseOp::sigmoid_fast, 0.0);
+  if (fast && op == EltwiseOp::tanh)
+    return std::make_unique<UnaryStep>(args, EltwiseOp::tanh_fast, 0.0);
   const double otherwise = op == EltwiseOp::leaky_relu ? 0.01 : 1.0;
   return std::make_unique<UnaryStep>(args, op, args.attributes().number("alpha", otherwise));
 }
