@@ -9,7 +9,7 @@ its transformed tiles, and reads the weights in that form; transforms are not in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -79,7 +79,10 @@ def profiled(model: pyconv.Model, src: Array, isa: str | None = None) -> Profile
     seconds = np.median(np.array(medians), axis=0)
     weights = 4 * sum(step["parameters"] for step in steps)
     peak = float(np.median(peaks))
-    layers = tuple(_layer(step, s, peak, weights, isa) for step, s in zip(steps, seconds.tolist()))
+    images = model.describe()["images"]  # of which the steps are one
+    layers = tuple(
+        _of_all(_layer(step, s, peak, weights, isa), images) for step, s in zip(steps, seconds.tolist())
+    )
     return Profile(layers, float(np.median(runs)), peak)
 
 
@@ -100,6 +103,16 @@ def _layer(step: Mapping[str, Any], seconds: float, peak: float, weights: int, i
         seconds=seconds,
         compute_seconds=products * flops * 1e-9 / peak,
         traffic_seconds=traffic,
+    )
+
+
+def _of_all(layer: Layer, images: int) -> Layer:
+    return replace(
+        layer,
+        macs=images * layer.macs,
+        seconds=images * layer.seconds,
+        compute_seconds=images * layer.compute_seconds,
+        traffic_seconds=images * layer.traffic_seconds,
     )
 
 
