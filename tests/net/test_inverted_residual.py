@@ -55,8 +55,11 @@ def test_bits_are_those_of_the_three_convolutions(case, shape):
     if 4 * x.shape[2] * x.shape[3] * CASES[case][1] > 2 * l2:
         assert [s["op"] for s in model.describe()["steps"]].count("inverted_residual") == 1
         assert not net.widens or model.arena_bytes < plain.arena_bytes / 1.2
-    fast = pyconv.compile(net, x.shape)(x)
-    assert np.abs(fast - want).max() <= 1e-5 * max(1.0, np.abs(want).max())
+    if net.act is not F.silu:  # else approximated, but as in the three convolutions
+        np.testing.assert_array_equal(pyconv.compile(net, x.shape)(x), want)  # but for the sign of 0
+    if net.act is F.silu:
+        apart = pyconv.compile(net, x.shape, without=["fuse_inverted_residual"])(x)
+        np.testing.assert_array_equal(pyconv.compile(net, x.shape)(x), apart)
 
 
 def test_inside_a_concatenation():

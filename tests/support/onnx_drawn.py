@@ -148,7 +148,11 @@ class Draw:
             ),
         }
         if self.chance(0.3):
-            attributes = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
+            attributes = {
+                "mode": "nearest",
+                "nearest_mode": "floor",
+                "coordinate_transformation_mode": "asymmetric",
+            }
         if attributes["mode"] == "cubic":
             attributes |= {"cubic_coeff_a": self.pick(-0.5, -0.75), "exclude_outside": self.pick(0, 1)}
         sizes = np.array([*x.shape[:2], *self.ints(1, 12, 2)])
@@ -180,7 +184,9 @@ class Draw:
         return Case("Slice", {"x": x, **{k: np.array(v) for k, v in lists.items()}}, {}, "seat")
 
     def reduction(self):
-        op = self.pick("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceL1", "ReduceProd")
+        op = self.pick(
+            "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceL1", "ReduceProd"
+        )
         rank = self.pick(1, 2, 3, 4)
         axes = [int(a) for a in self.rng.choice(rank, int(self.rng.integers(1, rank + 1)), False)]
         if self.opset >= 11 and self.chance(0.5):
@@ -210,7 +216,9 @@ class Draw:
     def softmax(self):
         rank = self.pick(1, 2, 3, 4)
         return Case(
-            self.pick("Softmax", "LogSoftmax"), {"x": self.reals(*self.shape(rank))}, {"axis": self.axis(rank)}
+            self.pick("Softmax", "LogSoftmax"),
+            {"x": self.reals(*self.shape(rank))},
+            {"axis": self.axis(rank)},
         )
 
     def binary(self):
@@ -252,30 +260,47 @@ class Draw:
             "w": self.reals(*((n, k) if turned_b else (k, n))),
             "c": self.reals(*bias),
         }
-        attributes = {"transA": turned_a, "transB": turned_b, "alpha": self.pick(1.0, 0.5), "beta": self.pick(1.0, 2.0)}
+        attributes = {
+            "transA": turned_a,
+            "transB": turned_b,
+            "alpha": self.pick(1.0, 0.5),
+            "beta": self.pick(1.0, 2.0),
+        }
         inputs["c"] = np.asarray(inputs["c"], np.float32)
         return Case("Gemm", inputs, attributes, self.pick("", "w", "wc"))
 
     def moves(self):
-        op = self.pick("Transpose", "Flatten", "Gather", "Concat", "Tile", "DepthToSpace", "SpaceToDepth", "Reshape")
+        op = self.pick(
+            "Transpose", "Flatten", "Gather", "Concat", "Tile", "DepthToSpace", "SpaceToDepth", "Reshape"
+        )
         if op == "Transpose":
             rank = self.pick(1, 2, 3, 4, 5, 6)
             perm = [int(a) for a in self.rng.permutation(rank)]
             return Case(op, {"x": self.reals(*self.shape(rank, 1, 4))}, {"perm": perm})
         if op == "Flatten":
             rank = self.pick(1, 2, 3, 4)
-            return Case(op, {"x": self.reals(*self.shape(rank))}, {"axis": int(self.rng.integers(0, rank + 1))})
+            return Case(
+                op, {"x": self.reals(*self.shape(rank))}, {"axis": int(self.rng.integers(0, rank + 1))}
+            )
         if op == "Gather":
             x, axis = self.reals(*self.shape(3, 2)), self.axis(3)
-            indices = self.rng.integers(-x.shape[axis] if self.opset >= 11 else 0, x.shape[axis], self.shape(2, 1, 3))
+            indices = self.rng.integers(
+                -x.shape[axis] if self.opset >= 11 else 0, x.shape[axis], self.shape(2, 1, 3)
+            )
             indices = indices.astype(self.pick(np.int32, np.int64))
             return Case(op, {"x": x, "i": indices}, {"axis": axis}, self.pick("", "i"))
         if op == "Concat":
             base, axis = self.shape(3), self.axis(3)
-            shapes = [[self.ints(1, 4, 1)[0] if i == axis % 3 else s for i, s in enumerate(base)] for _ in "abc"]
-            return Case(op, {n: self.reals(*s) for n, s in zip("abc", shapes)}, {"axis": axis}, self.pick("", "b"))
+            shapes = [
+                [self.ints(1, 4, 1)[0] if i == axis % 3 else s for i, s in enumerate(base)] for _ in "abc"
+            ]
+            return Case(
+                op, {n: self.reals(*s) for n, s in zip("abc", shapes)}, {"axis": axis}, self.pick("", "b")
+            )
         if op == "Tile":
-            return Case(op, {"x": self.reals(*self.shape(3, 1, 4)), "r": np.array(self.ints(1, 3, 3))}, {}, "r")
+            return Case(
+                op, {"x": self.reals(*self.shape(3, 1, 4)), "r": np.array(self.ints(1, 3, 3))}, {}, "r"
+            )
         block = self.pick(1, 2, 3)
         if op == "DepthToSpace":
             mode = {"mode": self.pick("DCR", "CRD")} if self.opset >= 11 else {}
@@ -291,14 +316,20 @@ class Draw:
         x = self.reals(2, channels, *pixels)
         vectors = [self.reals(channels) for _ in range(4)]
         vectors[3] = np.abs(vectors[3]) + np.float32(0.1)
-        op = self.pick("BatchNormalization", "InstanceNormalization", "LRN", "GlobalAveragePool", "GlobalMaxPool")
+        op = self.pick(
+            "BatchNormalization", "InstanceNormalization", "LRN", "GlobalAveragePool", "GlobalMaxPool"
+        )
         if op == "BatchNormalization":
             return Case(op, {"x": x, **dict(zip("sbmv", vectors))}, {"epsilon": 1e-3}, "sbmv")
         if op == "InstanceNormalization":
-            return Case(op, {"x": x, "s": vectors[0], "b": vectors[1]}, {"epsilon": 1e-3}, self.pick("", "sb"))
+            return Case(
+                op, {"x": x, "s": vectors[0], "b": vectors[1]}, {"epsilon": 1e-3}, self.pick("", "sb")
+            )
         if op == "LRN":
             image = self.reals(2, channels, 3, 4)
-            return Case(op, {"x": image}, {"size": self.pick(1, 3, 5), "alpha": 0.1, "beta": 0.5, "bias": 2.0})
+            return Case(
+                op, {"x": image}, {"size": self.pick(1, 3, 5), "alpha": 0.1, "beta": 0.5, "bias": 2.0}
+            )
         return Case(op, {"x": x})
 
     def cast(self):

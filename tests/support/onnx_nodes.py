@@ -67,7 +67,7 @@ def check(case, **options):
 
 
 def verdict(case):
-    """"passed", "failed", or "refused" where an error said so."""
+    """ "passed", "failed", or "refused" where an error said so."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
