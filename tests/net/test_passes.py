@@ -69,6 +69,8 @@ def test_squeeze_and_excitation_scales_inside_the_convolution(residual, swap):
     for threads in (1, 2):
         got = pyconv.compile(net, x.shape, threads=threads)(x)
         assert (np.abs(got - want) <= 2 * error).all()
+        # Worst cases do not add up; this one lets a wrong scale show.
+        assert np.abs(got - want).max() <= 1e-5 * np.abs(want).max()
     if pyconv._core.cpu_info()["l2_bytes"] <= 1 << 20:
         assert "scaled_conv" in [s["op"] for s in model.describe()["steps"]]
 
