@@ -1,19 +1,29 @@
 """Taking convolutions apart: which cheaper convolutions do the same, or nearly.
 
-Weights are in torch's order, (oc, ic / groups, kh, kw). Every function works in float64 by the
-singular value decomposition, so what it returns is the nearest of its kind in the Frobenius norm
-(Eckart and Young, Psychometrika 1, 1936), and says how far away that is: `error` is the norm of the
-difference over the norm of the weights.
+Weights are in torch's order, (oc, ic / groups, kh, kw). `spatially_separable`, `low_rank` and
+`depthwise_separable` work in float64 by the singular value decomposition, so what they return is the
+nearest of its kind in the Frobenius norm (Eckart and Young, Psychometrika 1, 1936), and say how far away
+that is: `error` is the norm of the difference over the norm of the weights. `factorize` does the same by
+any of `METHODS`, at a rank or within a tolerance, as a chain of convolutions that can run; `options` lists
+what each rank would cost and miss.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pyconv.study.factorize_methods import METHODS as METHODS
+from pyconv.study.factorize_methods import Method, stacked
+from pyconv.study.factors import Factors, Geometry, Shape, Stage, composed, macs
+
 Array = NDArray[np.float64]
+_ROUNDING = 1e-12
+"""What float64 leaves of an error that is none."""
 
 
 class RankOne(NamedTuple):
@@ -59,8 +69,8 @@ def spatially_separable(kernels: ArrayLike) -> RankOne:
     return RankOne(column, row, _error(weight, column[..., :, None] * row[..., None, :]))
 
 
-def low_rank(weight: ArrayLike, *, tolerance: float = 1e-6) -> LowRank:
-    """Two passes, down and then across, of the least rank whose error is within `tolerance`.
+def low_rank(weight: ArrayLike, *, tolerance: float = 1e-6, rank: int | None = None) -> LowRank:
+    """Two passes, down and then across, of the least rank whose error is within `tolerance`, or of `rank`.
 
     The (ic * kh) x (kw * oc) unfolding of the weights is cut off after its largest singular values
     (Jaderberg, Vedaldi, Zisserman, arXiv:1405.3866, scheme 2).
@@ -70,7 +80,10 @@ def low_rank(weight: ArrayLike, *, tolerance: float = 1e-6) -> LowRank:
     u, s, vt = np.linalg.svd(dense.transpose(1, 2, 3, 0).reshape(ic * kh, kw * oc), full_matrices=False)
     # missing[r]: norm of what rank r leaves out.
     missing = np.sqrt(np.append(np.cumsum((s**2)[::-1])[::-1], 0.0))
-    rank = max(1, int(np.argmax(missing <= tolerance * missing[0])))
+    if rank is None:
+        rank = max(1, int(np.argmax(missing <= tolerance * missing[0])))
+    elif not 1 <= rank <= len(s):
+        raise ValueError(f"rank: expected 1 to {len(s)} for weights {dense.shape}, got {rank}")
     scale = np.sqrt(s[:rank])
     first = (u[:, :rank] * scale).T.reshape(rank, ic, kh, 1)
     second = (vt[:rank].T * scale).reshape(kw, oc, rank).transpose(1, 2, 0)[:, :, None, :]
@@ -78,18 +91,214 @@ def low_rank(weight: ArrayLike, *, tolerance: float = 1e-6) -> LowRank:
     return LowRank(first, np.ascontiguousarray(second), _error(dense, rebuilt))
 
 
-def depthwise_separable(weight: ArrayLike) -> DepthwiseSeparable:
+def depthwise_separable(weight: ArrayLike, *, multiplier: int = 1) -> DepthwiseSeparable:
     """The nearest depthwise convolution followed by a pointwise one.
 
-    For each input channel the kernels of all output channels become multiples of one kernel.
+    For each input channel the kernels of all output channels become combinations of `multiplier` kernels,
+    so of one and the same where that is 1; `depthwise` is (ic * multiplier, 1, kh, kw).
     """
     dense = _weight(weight, 4)
     oc, ic, kh, kw = dense.shape
-    u, s, vt = np.linalg.svd(dense.transpose(1, 0, 2, 3).reshape(ic, oc, kh * kw), full_matrices=False)
-    scale = np.sqrt(s[:, :1])
-    depthwise = (vt[:, 0, :] * scale).reshape(ic, 1, kh, kw)
-    pointwise = (u[:, :, 0] * scale).T.reshape(oc, ic, 1, 1)
-    return DepthwiseSeparable(depthwise, pointwise, _error(dense, pointwise * depthwise[:, 0][None]))
+    most = min(oc, kh * kw)
+    if not 1 <= multiplier <= most:
+        raise ValueError(f"multiplier: expected 1 to {most} for weights {dense.shape}, got {multiplier}")
+    depthwise, pointwise = METHODS["depthwise"].fit(dense, (multiplier,))
+    rebuilt = composed((depthwise, pointwise))
+    return DepthwiseSeparable(depthwise.weight, pointwise.weight, _error(dense, rebuilt))
+
+
+@dataclass(frozen=True)
+class Option:
+    """What a rank costs and misses. ``error`` is relative; by CP it is what a short search found."""
+
+    method: str
+    rank: tuple[int, ...]
+    parameters: int
+    macs: int
+    error: float
+
+
+def factorize(
+    weight: ArrayLike,
+    method: str,
+    *,
+    rank: int | Sequence[int] | None = None,
+    tolerance: float | None = None,
+    energy: float | None = None,
+    groups: int = 1,
+    layer: Geometry | None = None,
+) -> Factors:
+    """A layer's weights as a chain of cheaper convolutions.
+
+    Args:
+        weight: (oc, ic / groups, kh, kw). With groups, each group is taken apart at the same rank.
+        method: one of `METHODS`: "spatial", "tucker2", "cp" or "depthwise".
+        rank: for "tucker2" two, of outputs and inputs; else one.
+        tolerance: the cheapest rank whose relative error is no larger.
+        energy: the same as a share of the squared norm that is kept: 1 - tolerance^2.
+        groups: of the layer.
+        layer: its sizes, by which "cheapest" counts MACs; without, it counts parameters.
+
+    Raises ValueError where the weights are not of that kind, or no rank is near enough.
+
+    >>> kernel = np.multiply.outer([3.0, 4, 5], [1.0, 2, 3]).reshape(1, 1, 3, 3)
+    >>> found = factorize(kernel, "spatial", tolerance=1e-9)
+    >>> found.rank, found.parameters, found.stages[0].weight.shape
+    ((1,), 6, (1, 1, 3, 1))
+    """
+    blocks = _blocks(weight, groups)
+    chosen = _method(method)
+    chosen.check(blocks.shape[1:])
+    if sum(x is not None for x in (rank, tolerance, energy)) != 1:
+        raise ValueError("rank, tolerance, energy: expected one of them")
+    if rank is not None:
+        return _fitted(blocks, chosen, _rank(chosen, blocks, rank))
+    if energy is not None:
+        if not 0 <= energy <= 1:
+            raise ValueError(f"energy: expected a share from 0 to 1, got {energy}")
+        tolerance = float(np.sqrt(1.0 - energy))
+    return _within(blocks, chosen, _tolerance(tolerance), layer)
+
+
+def options(
+    weight: ArrayLike, method: str, *, groups: int = 1, layer: Geometry | None = None
+) -> list[Option]:
+    """The ranks worth considering, cheapest first: each misses less than all that are cheaper.
+
+    >>> found = options(np.random.default_rng(0).normal(size=(8, 4, 3, 3)), "spatial")
+    >>> len(found), found[0].rank, found[-1].error < 1e-12
+    (12, (1,), True)
+    """
+    blocks, chosen = _blocks(weight, groups), _method(method)
+    chosen.check(blocks.shape[1:])
+    return _options(blocks, chosen, layer)
+
+
+class Structure(NamedTuple):
+    """What weights have of themselves. ``rank_one`` of the ``kernels`` are a column times a row; ``energy``
+    is the share of the squared norm that the least rank of each method keeps."""
+
+    kernels: int
+    rank_one: int
+    energy: dict[str, float]
+
+
+def structure(weight: ArrayLike, *, groups: int = 1, tolerance: float = 1e-6) -> Structure:
+    """Looks for kernels that are separable as they are, within `tolerance` of their norm.
+
+    >>> found = structure([[[[3, 6, 9], [4, 8, 12], [5, 10, 15]], [[0, 1, 0], [1, 1, 1], [0, 1, 0]]]])
+    >>> found.kernels, found.rank_one
+    (2, 1)
+    """
+    blocks = _blocks(weight, groups)
+    kernels = blocks.reshape(-1, *blocks.shape[-2:])
+    s = np.linalg.svd(kernels, compute_uv=False)
+    left = np.sqrt((s[:, 1:] ** 2).sum(axis=1))
+    alone = int((left <= _tolerance(tolerance) * np.linalg.norm(s, axis=1)).sum())
+    energy = {}
+    for name, method in METHODS.items():
+        if method.refusal(blocks.shape[1:]) is None:
+            least = method.ranks(blocks.shape[1:])[0]
+            energy[name] = 1.0 - _missing(blocks, method, [least])[0] ** 2
+    return Structure(len(kernels), alone, energy)
+
+
+def _options(blocks: Array, method: Method, layer: Geometry | None) -> list[Option]:
+    ranks = method.ranks(blocks.shape[1:])
+    costs = [_cost(method, blocks, rank, layer) for rank in ranks]
+    found: list[Option] = []
+    errors = _missing(blocks, method, ranks)
+    for error, (spent, parameters), rank in sorted(
+        zip(errors, costs, ranks), key=lambda row: (row[1][0], row[0], row[2])
+    ):
+        if not found or error < found[-1].error:
+            found.append(Option(method.name, rank, parameters, spent, error))
+    return found
+
+
+def _missing(blocks: Array, method: Method, ranks: Sequence[tuple[int, ...]]) -> list[float]:
+    """The relative error of each rank, over all groups."""
+    norm = float(np.linalg.norm(blocks)) or 1.0
+    squares = np.zeros(len(ranks))
+    for block in blocks:
+        squares += np.square(method.missing(block, ranks))
+    return [float(error) for error in np.sqrt(squares) / norm]
+
+
+def _cost(method: Method, blocks: Array, rank: tuple[int, ...], layer: Geometry | None) -> tuple[int, int]:
+    """MACs and parameters; parameters twice where the layer's sizes are not known."""
+    shapes = stacked(method.shapes(blocks.shape[1:], rank), len(blocks))
+    parameters = sum(shape.parameters for shape in shapes)
+    return (parameters if layer is None else macs(shapes, layer)), parameters
+
+
+def _within(blocks: Array, method: Method, tolerance: float, layer: Geometry | None) -> Factors:
+    found = None
+    for option in _options(blocks, method, layer):
+        if option.error <= tolerance + _ROUNDING or method.rough:
+            found = _fitted(blocks, method, option.rank)
+            if found.error <= tolerance + _ROUNDING:
+                return found
+    best = f", the best found is {found.error:.3g}" if found else ""
+    raise ValueError(f"tolerance: no rank of {method.name} comes within {tolerance:g}{best}")
+
+
+def _fitted(blocks: Array, method: Method, rank: tuple[int, ...]) -> Factors:
+    parts = [method.fit(block, rank) for block in blocks]
+    stages = tuple(
+        Stage(np.concatenate([p[i].weight for p in parts]), len(parts) * one.groups, one.rows, one.columns)
+        for i, one in enumerate(parts[0])
+    )
+    whole = blocks.reshape(-1, *blocks.shape[2:])
+    return Factors(method.name, rank, stages, _error(whole, composed(stages, len(blocks))))
+
+
+def shapes(
+    method: str, dims: Sequence[int], rank: int | Sequence[int], *, groups: int = 1
+) -> tuple[Shape, ...]:
+    """The stages of weights of shape `dims`, (oc, ic / groups, kh, kw), without any weights.
+
+    >>> [s.parameters for s in shapes("depthwise", (64, 32, 3, 3), 1)]
+    [288, 2048]
+    """
+    oc, icg, kh, kw = dims
+    chosen, block = _method(method), (oc // groups, icg, kh, kw)
+    chosen.check(block)
+    wanted = (int(rank),) if isinstance(rank, int | np.integer) else tuple(map(int, rank))
+    return stacked(chosen.shapes(block, wanted), groups)
+
+
+def _method(name: str) -> Method:
+    if name not in METHODS:
+        raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {name!r}")
+    return METHODS[name]
+
+
+def _rank(method: Method, blocks: Array, rank: int | Sequence[int]) -> tuple[int, ...]:
+    wanted = (rank,) if isinstance(rank, int | np.integer) else tuple(rank)
+    most = method.most(blocks.shape[1:])
+    if len(wanted) != len(most) or not all(
+        isinstance(r, int | np.integer) and 1 <= r <= limit for r, limit in zip(wanted, most)
+    ):
+        limits = " and ".join(f"1 to {limit}" for limit in most)
+        raise ValueError(f"rank: expected {limits} for {method.name} of these weights, got {rank}")
+    return tuple(int(r) for r in wanted)
+
+
+def _tolerance(value: float | None) -> float:
+    if value is None or not value >= 0:
+        raise ValueError(f"tolerance: expected 0 or more, got {value}")
+    return float(value)
+
+
+def _blocks(weight: ArrayLike, groups: int) -> Array:
+    """(groups, oc / groups, ic / groups, kh, kw)."""
+    dense = _weight(weight, 4)
+    if groups < 1 or len(dense) % groups:
+        raise ValueError(f"groups: expected a divisor of {len(dense)} output channels, got {groups}")
+    if not np.isfinite(dense).all():
+        raise ValueError("weight: expected finite numbers, got NaN or infinity")
+    return dense.reshape(groups, -1, *dense.shape[1:])
 
 
 def mac_ratio(kh: int, kw: int, oc: int) -> float:
