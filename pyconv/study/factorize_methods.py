@@ -250,9 +250,9 @@ def _leading(dense: Array, axis: int) -> Array:
     return np.asarray(np.linalg.svd(unfolded, full_matrices=False)[0])
 
 
-def _tails(s: Array) -> Array:
+def _tails(s: NDArray[np.floating]) -> Array:
     """Norm of what is left after 0, 1, 2, ... singular values."""
-    return np.asarray(np.sqrt(np.append(np.cumsum(np.square(s[::-1]))[::-1], 0.0)))
+    return np.asarray(np.sqrt(np.append(np.cumsum(np.square(s[::-1]))[::-1], 0.0)), np.float64)
 
 
 def _levels(most: int) -> list[int]:
