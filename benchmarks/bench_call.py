@@ -14,10 +14,9 @@ from functools import partial
 import numpy as np
 
 import pyconv
-
-from . import harness, ours, peers
-from .harness import Options, Report
-from .problems import Goal, Problem, operands
+from pyconv.bench import harness, ours, peers
+from pyconv.bench.harness import Options, Report
+from pyconv.bench.problems import Goal, Problem, operands
 
 GOAL = Goal("us", "<=", 3.0)
 CALL = "conv2d"

@@ -25,11 +25,10 @@ from pathlib import Path
 import numpy as np
 
 import pyconv
+from pyconv.bench import harness
+from pyconv.bench.harness import Options, Report
+from pyconv.bench.problems import Goal
 from pyconv.study import machine, network, network_timing
-
-from . import harness
-from .harness import Options, Report
-from .problems import Goal
 
 # The larger members of families bring no other kind of layer.
 LEFT_OUT = ("vgg19", "resnet34", "resnet56", "resnet101", "alexnet", "fcn32s", "fcn16s", "mobilenet_v3_small",

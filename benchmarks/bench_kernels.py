@@ -11,18 +11,16 @@ bandwidth over the same footprint; both ceilings are seen in the same rounds.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from functools import partial
 
-import numpy as np
 import pytest
 
 import pyconv
-
-from . import harness, ours
-from .harness import Options, Report
-from .peers import Runner, check
-from .problems import Array, Problem, aligned, operands
+from pyconv.bench import harness
+from pyconv.bench.harness import Options, Report
+from pyconv.bench.kernels import available, compute_runner, memory_call
+from pyconv.bench.peers import check
+from pyconv.bench.problems import aligned
 
 ROW = "row"
 COMPUTE_COLUMNS: tuple[harness.Column, ...] = (
@@ -46,87 +44,6 @@ MEMORY_COLUMNS: tuple[harness.Column, ...] = (
     ("copy", 7, ".1f"),
     ("share", 7, ".1%"),
 )
-
-
-def _columns(tile: int, about: int) -> int:
-    """A multiple of the tile's columns near `about`."""
-    return max(1, round(about / max(1, tile))) * max(1, tile)
-
-
-def convolutions(kernel: pyconv.Kernel) -> tuple[str, list[str]]:
-    """The algorithm that drives a row, and problems to try in turn until the row accepts one.
-
-    The image sides make the pixels a multiple of no tile's rows alone: remainders are part of the work.
-    """
-    columns = kernel.tile[1]
-    depthwise = "g256ic256oc256_ih28"
-    known = {
-        "gemm": ("pointwise", [f"ic512oc{_columns(columns, 192)}_ih14kh1"]),
-        "direct": ("direct", [f"ic64oc{_columns(columns, 64)}_ih28kh3ph1"]),
-        "planar": ("planar", [f"ic32oc{columns}_ih56kh3ph1"]),
-        "reference": ("reference", ["ic16oc16_ih14kh3ph1"]),
-        "winograd": (kernel.name.partition("_f32")[0], ["ic128oc128_ih28kh3ph1"]),
-        "depthwise": (
-            "depthwise",
-            [f"{depthwise}{window}" for window in ("kh3ph1", "kh3sh2ph1", "kh5ph2", "kh5sh2ph2", "kh7ph3")],
-        ),
-    }
-    return known.get(kernel.family, ("auto", []))
-
-
-def compute_runner(kernel: pyconv.Kernel) -> tuple[Problem, Runner] | None:
-    """The row on its convolution, run once and checked; None where it drives none."""
-    algorithm, texts = convolutions(kernel)
-    for text in texts:
-        p = Problem(text)
-        given = operands(p)
-        try:
-            found = ours.plan_runner(p, given, algorithm=algorithm, kernel=kernel.name)
-        except ValueError:
-            continue
-        found.run()
-        ours.check_points(p, given, found.result())
-        return p, found
-    return None
-
-
-def _random(*shape: int) -> Array:
-    array = aligned(shape)
-    array[...] = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-    return array
-
-
-def memory_call(kernel: pyconv.Kernel) -> tuple[Callable[..., Array], tuple[Array, ...]] | None:
-    """A public function that runs the row, and its inputs; None where there is none."""
-    name = kernel.name.partition("_f32")[0]
-    layout = "nhwc" if "_nhwc_" in kernel.name else "nchw"
-    image = _random(1, 56, 56, 64) if layout == "nhwc" else _random(1, 64, 56, 56)
-    if kernel.family == "pool":
-        function = pyconv.max_pool2d if name == "maxpool" else pyconv.avg_pool2d
-        return partial(function, kernel_size=2, layout=layout, kernel=kernel.name), (image,)
-    if kernel.family == "global_pool":
-        function = pyconv.global_max_pool2d if name == "globalmax" else pyconv.global_avg_pool2d
-        return partial(function, layout=layout, kernel=kernel.name), (image,)
-    if kernel.family == "transpose":
-        return partial(pyconv.nchw_to_nhwc, kernel=kernel.name), (_random(1, 64, 56, 28),)
-    if kernel.family == "eltwise":
-        return _eltwise_call(name, kernel.isa)
-    return None
-
-
-def _eltwise_call(name: str, isa: str) -> tuple[Callable[..., Array], tuple[Array, ...]] | None:
-    flat = _random(1 << 16)
-    if name == "gelu_tanh":
-        return partial(pyconv.gelu, approximate="tanh", max_isa=isa), (flat,)
-    function = getattr(pyconv, name, None)
-    if function is None:
-        return None
-    inputs = (flat, flat.copy()) if name in ("add", "mul") else (flat,)
-    return partial(function, max_isa=isa), inputs
-
-
-def available(family: str = "") -> list[pyconv.Kernel]:
-    return [k for k in pyconv.kernels() if k.available and family in ("", k.family)]
 
 
 def run(opts: Options, family: str = "") -> list[Report]:

@@ -23,10 +23,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from . import harness, ours, peers
-from .harness import Measured, Options, Report
-from .peers import Runner
-from .problems import Shape, ShapeFile, operands, read_shapes, shape_file_names
+from pyconv.bench import harness, ours, peers
+from pyconv.bench.harness import Measured, Options, Report
+from pyconv.bench.layers import ready
+from pyconv.bench.peers import Runner
+from pyconv.bench.problems import Shape, ShapeFile, operands, read_shapes, shape_file_names
+from pyconv.bench.result import OURS
 
 COUNTED = ("onnxruntime", "openvino", "torch")
 DEFAULT_PEERS = "onnxruntime,openvino,torch,ncnn,mnn"
@@ -126,18 +128,13 @@ def measure_layer(shape: Shape, isa: str | None, opts: Options) -> Layer:
     """Prepares every way to run the shape, checks the results, times them in the same rounds."""
     p = shape.problem
     given = operands(p)
-    plan = ours.plan_runner(p, given, max_isa=isa)
-    plan.run()
+    _, runners = ready(shape, isa, opts.peers)
+    plan = runners.pop(OURS)
     expected = plan.result().copy()
-    ours.check_points(p, given, expected)
     cases = {PLAN: plan, ONE_SHOT: ours.one_shot_runner(p, given, isa)}
     if _wants_plain(shape):
         cases[PLAIN] = ours.trials(p, given, transforms=False, max_isa=isa)[0][1]
-    for name in opts.peers:
-        peer = peers.load(name)
-        runner = peers.fastest(peer, p, given, expected) if peer else None
-        if runner is not None:
-            cases[name] = runner
+    cases.update(runners)
     for name in (ONE_SHOT, PLAIN):
         if name in cases:
             cases[name].run()

@@ -35,19 +35,20 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import pyconv
+from pyconv.bench import harness, peers
+from pyconv.bench.harness import Measured, Options, Report
+from pyconv.bench.networks import NETWORKS, Network, contention, module, ours, pictures
+from pyconv.bench.networks import layers as profiles
+from pyconv.bench.networks import memory as resident
+from pyconv.bench.networks.engines import Engine, Setup, Task, checked, ready, write
+from pyconv.bench.networks.graph import Unsupported
+from pyconv.bench.networks.suite import jobs as networks
+from pyconv.bench.problems import Goal
 from pyconv.study import machine
 from pyconv.study.timing import Case, measure
-
-from . import harness, peers
-from .harness import Measured, Options, Report
-from .networks import NETWORKS, Network, contention, module, ours, pictures
-from .networks import layers as profiles
-from .networks import memory as resident
-from .networks.engines import Engine, Setup, Task, checked, ready, write
-from .networks.graph import Unsupported
-from .problems import Goal
 
 NO_WINOGRAD = ("onnxruntime", "openvino", "torch")
 CAN_BE_CAPPED = ("openvino", "torch")
@@ -56,7 +57,7 @@ SAMPLE_SECONDS = 0.002
 LARGEST_GAPS = 12
 # onnxruntime's workers spin for 33 ms after a run (AMD Zen 5, --contention: idle 20 % of 1/6 s).
 REST_SECONDS = 0.05
-RESULTS = harness.ROOT / "benchmarks" / "results"
+RESULTS = Path(__file__).parent / "results"
 # What oneDNN and torch read; onnxruntime, ncnn and MNN have no cap.
 CAPPED = {"ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 
@@ -270,6 +271,16 @@ def _parser() -> argparse.ArgumentParser:
         modes.add_argument(f"--{name}", dest="mode", action="store_const", const=mode, help=mode.__doc__)
     parser.set_defaults(mode=compare)
     return parser
+
+
+SUITE = ("lenet5", "mobilenet_v1")
+
+
+@pytest.mark.parametrize("job", networks(SUITE), ids=lambda job: job.name)
+def test_network(benchmark, job):
+    macs, runners = job.prepare()
+    benchmark.extra_info.update(macs=macs)
+    benchmark(runners[ours.NAME].run)
 
 
 if __name__ == "__main__":

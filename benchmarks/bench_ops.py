@@ -20,12 +20,11 @@ from functools import partial
 import numpy as np
 
 import pyconv
+from pyconv.bench import harness
+from pyconv.bench.harness import Options, Report
+from pyconv.bench.peers import check, load
+from pyconv.bench.problems import Array, Goal, aligned
 from pyconv.study import machine
-
-from . import harness
-from .harness import Options, Report
-from .peers import check, load
-from .problems import Array, Goal, aligned
 
 STREAM_GOAL = Goal("share", ">=", 0.8)
 EXP_GOAL = Goal("torch", ">=", 1.5)

@@ -24,10 +24,9 @@ import numpy as np
 
 import pyconv
 from pyconv import nn
-
-from . import harness
-from .harness import Options, Report
-from .problems import Goal
+from pyconv.bench import harness
+from pyconv.bench.harness import Options, Report
+from pyconv.bench.problems import Goal
 
 COLUMNS: tuple[harness.Column, ...] = (
     ("what", 40, "s"),

@@ -25,12 +25,11 @@ from pathlib import Path
 import numpy as np
 
 from pyconv import _core
+from pyconv.bench import harness
+from pyconv.bench.ours import TRANSFORMS, plan_runner
+from pyconv.bench.problems import Array, Problem, operands
 from pyconv.study import rungs
 from pyconv.study.network_ladder import WHY
-
-from . import harness
-from .ours import TRANSFORMS, plan_runner
-from .problems import Array, Problem, operands
 
 SLOW = ("python loops", "cython, untyped", "numpy, window by window")
 # Above this many rounding errors relative to the sum of |products| a transform's result is wrong.

@@ -19,11 +19,10 @@ from statistics import median
 
 import numpy as np
 
+from pyconv.bench import harness, ours
+from pyconv.bench.harness import Options, Report
+from pyconv.bench.problems import Goal, Problem, operands
 from pyconv.study.cost import Cost
-
-from . import harness, ours
-from .harness import Options, Report
-from .problems import Goal, Problem, operands
 
 COUNT, SEED = 500, 20240
 GOAL = Goal("cliffs", "<=", 0)

@@ -12,8 +12,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 
-from . import bench_call, bench_layers, bench_ops, harness, no_cliffs, winograd_error
-from .harness import Options, Report
+from pyconv.bench import harness
+from pyconv.bench.harness import Options, Report
+
+from . import bench_call, bench_layers, bench_ops, no_cliffs, winograd_error
 
 
 def _layers(shapes: str, *, peers: bool = False) -> Callable[[Options], list[Report]]:

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
-from . import harness, ours
-from .harness import Options, Report
-from .problems import Array, Goal, Shape, operands, read_shapes
+from pyconv.bench import harness, ours
+from pyconv.bench.harness import Options, Report
+from pyconv.bench.problems import Array, Goal, Shape, operands, read_shapes
 
+REFERENCE = Path(__file__).parents[1] / "tests" / "reference.py"
 LIMITS = {"winograd_f2": 1e-6, "winograd_f4": 1.4e-5, "winograd_f6": 1.9e-5}
 ALGORITHMS = ("direct", *LIMITS)
 LARGEST_MACS = 300_000_000
@@ -27,7 +29,7 @@ COLUMNS: tuple[harness.Column, ...] = (("layer", 22, "s"), *((name, 12, ".2e") f
 
 def _reference() -> ModuleType:
     """tests/reference.py, the float64 meaning of every operation."""
-    spec = importlib.util.spec_from_file_location("reference", harness.ROOT / "tests" / "reference.py")
+    spec = importlib.util.spec_from_file_location("reference", REFERENCE)
     if spec is None or spec.loader is None:
         raise ImportError("tests/reference.py: not found")
     module = importlib.util.module_from_spec(spec)

@@ -25,7 +25,7 @@ ISA_FILE = re.compile(r"kernels/.*_(scalar|avx2|avx512|neon)\.(cpp|h|inl\.h)$")
 INTRINSICS = re.compile(r"\b(_mm\d*_\w+|__m(128|256|512)[id]?|v(ld|st)\d+q?_\w+|float32x4_t)\b")
 VENDOR = re.compile(r"<([a-z0-9]*mmintrin|arm_neon|cpuid|intrin)\.h>")
 SYSTEM = re.compile(r"<(sys/|linux/|mach/|windows|unistd|pthread|sched|fcntl|dlfcn|signal|thread>)")
-EXTRAS = {"click", "rich", "matplotlib", "PIL", "onnx"}
+EXTRAS = {"click", "rich", "matplotlib", "PIL", "onnx", "torch"}
 LONG = 500  # lines; a longer file says in its head why it is one: "One file because ..."
 
 
@@ -175,8 +175,8 @@ def modules():
     """Every module of the package that imports here."""
     found = [pyconv]
     for info in pkgutil.walk_packages(pyconv.__path__, "pyconv."):
-        if info.name.endswith("__main__"):
-            continue
+        if info.name.endswith("__main__") or info.name.startswith("pyconv.bench.peers."):
+            continue  # other engines: what they do when imported is their affair
         try:
             found.append(importlib.import_module(info.name))
         except ImportError as error:

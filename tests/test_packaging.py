@@ -57,6 +57,7 @@ def test_version_stands_in_one_place(build):
 def test_package_carries_its_data():
     package = Path(pyconv.__file__).parent
     assert (package / "py.typed").exists()
+    assert (package / "bench" / "shapes" / "tails.txt").exists()
     assert (package / "_core.pyi").exists()
     assert 10_000 < (package / "data" / "astronaut.jpg").stat().st_size < 100_000
     assert 240_000 < (package / "data" / "lenet5_mnist.safetensors").stat().st_size < 300_000

@@ -30,6 +30,11 @@ std::vector<double> bandwidth_rates(const std::string& isa, const std::string& k
   return probe_bandwidth(parsed, kind, bytes, seconds);
 }
 
+std::vector<double> clock_rates(double seconds) {
+  py::gil_scoped_release release;
+  return probe_clock(seconds);
+}
+
 py::list isa_names() {
   py::list names;
   for (const ProbeKernels* kernels : probe_kernels()) names.append(isa_name(kernels->isa));
@@ -44,6 +49,7 @@ void register_probe(py::module_& m) {
         "GFLOP/s of slices of about 1 ms");
   m.def("probe_bandwidth", &bandwidth_rates, py::arg("isa"), py::arg("kind"), py::arg("bytes"),
         py::arg("seconds"), "GB/s of slices of about 1 ms; kind is read, copy or scale");
+  m.def("probe_clock", &clock_rates, py::arg("seconds"), "GHz of slices of about 1 ms");
 }
 
 }  // namespace pyconv

@@ -1,4 +1,4 @@
-"""The commands of `pyconv` that work on networks: run, explain, report, zoo, convert."""
+"""The commands of `pyconv` that work on networks: run, explain, report, zoo, convert; and bench."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import click
 
 def add_to(group: click.Group) -> None:
     """Adds them."""
+    from pyconv.bench.commands import bench
     from pyconv.commands.networks import convert, explain, zoo
     from pyconv.commands.report import report
     from pyconv.commands.run import run
 
-    for command in (run, explain, report, zoo, convert):
+    for command in (run, explain, report, zoo, convert, bench):
         group.add_command(command)

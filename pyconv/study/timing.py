@@ -159,6 +159,19 @@ def measure(
     return Measurement(timings, _conditions_since(before))
 
 
+@contextmanager
+def watch() -> Iterator[Callable[[], Conditions]]:
+    """What gives the conditions since it was entered.
+
+    >>> with watch() as conditions:
+    ...     _ = sum(range(1000))
+    >>> conditions().seconds > 0
+    True
+    """
+    before = _Snapshot()
+    yield lambda: _conditions_since(before)
+
+
 def sample(case: Case, calls: int) -> float:
     """Seconds per call, from one run of `calls` calls."""
     started = time.perf_counter()

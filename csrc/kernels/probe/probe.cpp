@@ -13,6 +13,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr double kSliceSeconds = 1e-3;
 volatile float g_sink;
+volatile std::uint64_t g_chain = 1;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -69,6 +70,17 @@ std::vector<double> probe_fma(Isa isa, double seconds) {
   constexpr std::int64_t kBlock = 1024;
   const double flops = 2.0 * kProbeAccumulators * kernels.lanes * static_cast<double>(kBlock);
   return rates([&](std::int64_t count) { g_sink = kernels.fma(count * kBlock); }, flops, seconds);
+}
+
+std::vector<double> probe_clock(double seconds) {
+  constexpr std::int64_t kBlock = 1024;
+  const auto chain = [](std::int64_t count) {
+    const std::uint64_t step = g_chain;
+    std::uint64_t x = step;
+    for (std::int64_t i = 0; i < count * kBlock; ++i) x = (x >> 1) + step;
+    g_chain = x | 1;
+  };
+  return rates(chain, 2.0 * static_cast<double>(kBlock), seconds);
 }
 
 std::vector<double> probe_bandwidth(Isa isa, const std::string& kind, std::size_t bytes,

@@ -51,4 +51,8 @@ std::vector<double> probe_fma(Isa isa, double seconds);
 std::vector<double> probe_bandwidth(Isa isa, const std::string& kind, std::size_t bytes,
                                     double seconds);
 
+// GHz, likewise in slices: a chain of shifts and additions, each of which takes one cycle on x86-64
+// and, as one instruction of two cycles, on AArch64.
+std::vector<double> probe_clock(double seconds);
+
 }  // namespace pyconv

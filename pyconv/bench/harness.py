@@ -26,7 +26,8 @@ from pyconv.study.timing import Case, Measurement, measure
 
 from .problems import Goal, Problem
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
+"""Where the package lies: the source tree, or what it was installed into."""
 PEAK = "peak"
 PEAK_SECONDS = 0.001
 
@@ -103,12 +104,14 @@ def interleaved(cases: Mapping[str, Case], opts: Options) -> Measurement:
     )
 
 
-def measure_beside_peak(cases: Mapping[str, Case], opts: Options, isa: str | None = None) -> Measured:
+def measure_beside_peak(
+    cases: Mapping[str, Case], opts: Options, isa: str | None = None, threads: int = 1
+) -> Measured:
     """Times `cases` in interleaved rounds, with the FMA peak of `isa` as one more case."""
     peaks: list[float] = []
 
     def peak() -> None:
-        peaks.append(machine.fma_peak(isa, seconds=PEAK_SECONDS))
+        peaks.append(machine.fma_peak(isa, threads=threads, seconds=PEAK_SECONDS))
 
     run = interleaved({**cases, PEAK: peak}, opts)
     return Measured(run, max(peaks))
@@ -312,11 +315,15 @@ def compiler() -> str:
 
 
 def commit() -> str:
-    """The commit of the source tree that the benchmark stands in, + when there are changes."""
+    """The commit of the source tree, of which the package is part or in which one stands, + when there are
+    changes."""
+    tree = next((path for path in (ROOT, Path.cwd()) if (path / "csrc" / "ops").is_dir()), None)
+    if tree is None:
+        return "unknown"
     try:
         return subprocess.run(
             ["git", "describe", "--always", "--dirty=+"],
-            cwd=ROOT,
+            cwd=tree,
             capture_output=True,
             text=True,
             check=True,

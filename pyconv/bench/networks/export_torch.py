@@ -75,7 +75,7 @@ CALLS: dict[str, Callable[[Node, Values], torch.Tensor]] = {
 }
 
 
-class Interpreter(torch.nn.Module):
+class Interpreter(torch.nn.Module):  # type: ignore[misc]
     """Calls node by node; tracing leaves the calls."""
 
     def __init__(self, graph: Graph) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pyconv import Conv2dProblem as Problem
+import pyconv
 
 Array = NDArray[np.float32]
+Problem = pyconv.Conv2dProblem
 
 
 def aligned(shape: tuple[int, ...]) -> Array:

@@ -1,4 +1,4 @@
-"""The exporters of benchmarks/networks: what a peer is given computes what our graph computes."""
+"""The exporters of pyconv.bench.networks: what a peer is given computes what our graph computes."""
 
 import importlib
 from pathlib import Path
@@ -10,15 +10,10 @@ import pyconv
 from pyconv import nn
 from pyconv.nn import functional as F
 
-ROOT = Path(__file__).resolve().parent.parent
-
 
 @pytest.fixture
-def networks(monkeypatch):
-    if not (ROOT / "benchmarks").is_dir():
-        pytest.skip("benchmarks/ is not part of this tree")
-    monkeypatch.syspath_prepend(str(ROOT))
-    return importlib.import_module("benchmarks.networks")
+def networks():
+    return importlib.import_module("pyconv.bench.networks")
 
 
 class Everything(nn.Module):
@@ -77,13 +72,13 @@ def test_consumers_count_results_too(networks, net):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino", "torch", "ncnn", "mnn"])
 def test_a_peer_computes_what_the_graph_computes(networks, net, tmp_path, name):
-    peers = importlib.import_module("benchmarks.peers")
+    peers = importlib.import_module("pyconv.bench.peers")
     peer = peers.load(name)
     if peer is None:
         pytest.skip(f"{name} is not installed")
     if name in ("onnxruntime", "openvino", "mnn"):
         pytest.importorskip("onnx")
-    engines = importlib.import_module("benchmarks.networks.engines")
+    engines = importlib.import_module("pyconv.bench.networks.engines")
     fused = networks.exchanged(net, SHAPE, activations=True)
     engines.write_for_peers(networks.exchanged(net, SHAPE), fused, [name], tmp_path)
     src = networks.pictures(SHAPE)
@@ -94,7 +89,7 @@ def test_a_peer_computes_what_the_graph_computes(networks, net, tmp_path, name):
 
 
 def test_layers_hold_every_step_against_a_bound(networks, net, tmp_path):
-    layers = importlib.import_module("benchmarks.networks.layers")
+    layers = importlib.import_module("pyconv.bench.networks.layers")
     profile = layers.profiled(pyconv.compile(net, SHAPE), networks.pictures(SHAPE))
     assert all(layer.bound > 0 and layer.seconds >= 0 for layer in profile.layers)
     gaps = [layer.gap for layer in profile.largest_gaps()]
@@ -108,9 +103,9 @@ def test_layers_hold_every_step_against_a_bound(networks, net, tmp_path):
 
 
 def test_the_child_process_reports_its_memory(networks, net, tmp_path):
-    memory = importlib.import_module("benchmarks.networks.memory")
-    engines = importlib.import_module("benchmarks.networks.engines")
-    harness = importlib.import_module("benchmarks.harness")
+    memory = importlib.import_module("pyconv.bench.networks.memory")
+    engines = importlib.import_module("pyconv.bench.networks.engines")
+    harness = importlib.import_module("pyconv.bench.harness")
     if not Path("/proc/self/status").exists():
         pytest.skip("/proc/self/status is not there")
     src = networks.pictures(SHAPE)

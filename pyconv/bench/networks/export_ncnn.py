@@ -218,7 +218,10 @@ def _words(parameters: dict[int, object]) -> list[str]:
     return words
 
 
-def _split(layers: list[tuple[str, str, list[str], list[str], dict[int, object]]]) -> list:
+Layer = tuple[str, str, list[str], list[str], dict[int, object]]
+
+
+def _split(layers: list[Layer]) -> list[Layer]:
     """The layers with a Split behind every blob that several of them read."""
     readers: dict[str, int] = {}
     for _, _, inputs, _, _ in layers:

@@ -1,0 +1,5 @@
+"""`python -m pyconv` is `pyconv`."""
+
+from pyconv.cli import main
+
+main()
