@@ -143,6 +143,8 @@ def cases():
     for algorithm in CONVOLUTIONS:
         pins = {"algorithms": {"1": algorithm}}
         yield f"conv {algorithm}", conv_net(algorithm), (2, 3, 40, 40), pins
+    # So many taps that a block of rows is small, and too few rows for two threads' tiles.
+    yield "im2col, 11x11", nn.Sequential(nn.Conv2d(3, 8, 11)), (1, 3, 19, 19), {"algorithms": {"0": "im2col"}}
     for name, without in (("block", ()), ("block, no pass", tuple(p for p, _, _ in pyconv.passes()))):
         yield name, Residual(), (1, 3, 24, 24), {"without": without}
     block = (

@@ -111,7 +111,7 @@ GemmConv::Cut GemmConv::cut_for(int threads) const {
   cut.panels = (panels + wanted - 1) / wanted;
   // Few panels do not come out even: half the rows each, then.
   if (panels < wanted && panels % static_cast<std::size_t>(threads) != 0 && m_ >= 24)
-    cut.rows = (m_ + 1) / 2;
+    cut.rows = std::min(cut.rows, (m_ + 1) / 2);
   return cut;
 }
 
