@@ -42,6 +42,15 @@ double cycles_of(const FusedBlockProblem& b) {
   return macs / 32.0;
 }
 
+Verdict depthwise_verdict(const Conv2dProblem& p, Isa max_isa) {
+  Conv2dRequest request;
+  request.max_isa = max_isa;
+  request.src_layout = request.dst_layout = Layout::nhwc;
+  for (const Conv2dAlgorithm& algorithm : conv2d_algorithms())
+    if (std::string("depthwise") == algorithm.name) return consider_conv2d(algorithm, p, request);
+  return refuse("there is no depthwise algorithm");
+}
+
 }  // namespace
 
 struct FusedBlockPlan::Scratch {
@@ -51,14 +60,8 @@ struct FusedBlockPlan::Scratch {
 
 std::string refuse_fused_block(const FusedBlockProblem& b, Isa max_isa) {
   const Conv2dProblem& p = b.depthwise;
-  Conv2dRequest request;
-  request.max_isa = max_isa;
-  request.src_layout = request.dst_layout = Layout::nhwc;
-  for (const Conv2dAlgorithm& algorithm : conv2d_algorithms())
-    if (std::string("depthwise") == algorithm.name) {
-      const Verdict verdict = consider_conv2d(algorithm, p, request);
-      if (!verdict.accepted) return verdict.reason;
-    }
+  const Verdict verdict = depthwise_verdict(p, max_isa);
+  if (!verdict.accepted) return verdict.reason;
   if (p.dh != 1 || p.dw != 1) return "the depthwise convolution is dilated";
   const std::int64_t image =
       p.ic * (b.expands ? p.ih * p.iw : 0) + (b.projects ? p.ic * p.oh() * p.ow() : 0);
@@ -100,6 +103,17 @@ FusedBlockPlan::FusedBlockPlan(const FusedBlockProblem& problem, const FusedBloc
     strip_rows_ = std::max(strip_rows_, out.last - out.first);
   }
   ring_rows_ = std::min(d.ih, reach(d, strip_rows_));
+}
+
+double FusedBlockPlan::cycles() const {
+  const Conv2dProblem& d = p_.depthwise;
+  double of_image = 0;
+  for (std::int64_t g = 0; p_.projects && g < depthwise_->groups(); ++g) {
+    const RowRange out = depthwise_->rows(g);
+    of_image += project_->cycles((out.last - out.first) * d.ow());
+  }
+  if (p_.expands) of_image += static_cast<double>(d.ih) * expand_->cycles(d.iw);
+  return static_cast<double>(d.mb) * of_image + depthwise_verdict(d, request_.max_isa).cost;
 }
 
 RowRange FusedBlockPlan::reached(RowRange rows) const {

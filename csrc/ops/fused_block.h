@@ -57,6 +57,9 @@ class FusedBlockPlan {
   std::size_t workspace_bytes() const;
   std::size_t packed_bytes() const;
   std::string kernels() const;
+  // Estimated cycles of one core: those of the three parts, as the algorithms that they are estimate them.
+  // Their images stay in L2, and nothing is counted for rows that two threads make twice.
+  double cycles() const;
   int threads() const { return threads_; }
 
  private:

@@ -5,6 +5,7 @@
 #include "kernels/eltwise/eltwise.h"
 #include "kernels/gemm/gemm.h"
 #include "ops/activation.h"
+#include "ops/conv2d/algorithms.h"
 #include "ops/gemm_panel.h"
 
 namespace pyconv {
@@ -27,6 +28,14 @@ std::int64_t PointwiseRows::weight_floats() const {
   std::int64_t floats = 0;
   for (const WeightPanel& panel : weights_.panels()) floats += weights_.depth() * panel.kernel->tile_cols;
   return floats;
+}
+
+double PointwiseRows::cycles(std::int64_t pixels) const {
+  return gemm_cycles(weights_.panels(), pixels, weights_.depth());
+}
+
+double PointwiseRows::scaling_cycles() const {
+  return conversion_cycles(static_cast<std::size_t>(weight_floats()) * sizeof(float));
 }
 
 void PointwiseRows::scale_weights(const float* scale, float* to) const {

@@ -32,6 +32,10 @@ class PointwiseRows {
   void scale_weights(const float* scale, float* to) const;
   std::int64_t weight_floats() const;
 
+  // Estimated cycles of one core for a run of so many pixels, and of scale_weights.
+  double cycles(std::int64_t pixels) const;
+  double scaling_cycles() const;
+
   std::size_t bytes() const { return weights_.bytes(); }
   std::string kernels() const { return kernel_names(weights_.panels()); }
 

@@ -4,6 +4,7 @@
 
 #include "base/thread_pool.h"
 #include "kernels/eltwise/eltwise.h"
+#include "ops/conv2d/algorithms.h"
 #include "ops/extents.h"
 #include "simd/fp_env.h"
 
@@ -43,6 +44,15 @@ ScaledPointwisePlan::ScaledPointwisePlan(const ScaledPointwiseProblem& problem, 
   if (!p_.src_pixel) p_.src_pixel = p_.ic;
   if (!p_.dst_pixel) p_.dst_pixel = p_.oc;
   if (!p_.residual_pixel) p_.residual_pixel = p_.oc;
+}
+
+double ScaledPointwisePlan::cycles() const {
+  const std::int64_t blocks = p_.pixels / block_;
+  const double scaling =
+      scales_weights() ? rows_.scaling_cycles()
+                       : conversion_cycles(static_cast<std::size_t>(p_.pixels * p_.ic) * sizeof(float));
+  return static_cast<double>(p_.images) * (static_cast<double>(blocks) * rows_.cycles(block_) +
+                                           rows_.cycles(p_.pixels - blocks * block_) + scaling);
 }
 
 void ScaledPointwisePlan::run(const float* src, const float* scale, const float* residual, float* dst,

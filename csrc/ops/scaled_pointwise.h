@@ -41,6 +41,7 @@ class ScaledPointwisePlan {
   }
   std::size_t packed_bytes() const { return rows_.bytes(); }
   std::string kernels() const { return rows_.kernels(); }
+  double cycles() const;  // of one core, estimated
   int threads() const { return threads_; }
 
  private:

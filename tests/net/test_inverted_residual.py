@@ -99,3 +99,22 @@ def test_widening_and_depthwise_alone_before_a_squeeze(stride):
     for threads in (1, 2):
         model = pyconv.compile(net, x.shape, accuracy="exact", threads=threads)
         np.testing.assert_array_equal(model(x).view(np.uint32), want.view(np.uint32))
+
+
+@pytest.mark.parametrize("isa", ["avx2", "avx512"])
+def test_the_cost_of_a_block_is_estimated(isa):
+    """Never below the FMA peak, and in proportion to its rows but for what tiles leave over."""
+    if isa not in pyconv._core.probe_isas():
+        pytest.skip(f"this CPU has no {isa}")
+    nn.manual_seed(7)
+    net = Block(*CASES["residual"])
+    lanes = {"avx2": 8, "avx512": 16}[isa]
+    costs = []
+    for rows in (112, 224):
+        model = pyconv.compile(net, (1, 24, rows, 112), max_isa=isa)
+        (step,) = [s for s in model.describe()["steps"] if s["op"] == "inverted_residual"]
+        ((name, accepted, _, cost, workspace),) = step["candidates"]
+        assert (name, accepted, workspace) == (step["algorithm"], True, step["workspace_bytes"])
+        assert cost >= step["macs"] / (2 * lanes)
+        costs.append(cost)
+    assert 1.9 * costs[0] < costs[1] < 2.1 * costs[0]

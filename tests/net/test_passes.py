@@ -72,7 +72,10 @@ def test_squeeze_and_excitation_scales_inside_the_convolution(residual, swap):
         # Worst cases do not add up; this one lets a wrong scale show.
         assert np.abs(got - want).max() <= 1e-5 * np.abs(want).max()
     if pyconv._core.cpu_info()["l2_bytes"] <= 1 << 20:
-        assert "scaled_conv" in [s["op"] for s in model.describe()["steps"]]
+        (step,) = [s for s in model.describe()["steps"] if s["op"] == "scaled_conv"]
+        ((name, accepted, _, cost, _),) = step["candidates"]
+        assert (name, accepted) == (step["algorithm"], True)
+        assert cost >= step["macs"] / 8  # two vectors of four a cycle, which the baseline has
 
 
 def test_zeros_around_an_image_become_padding():

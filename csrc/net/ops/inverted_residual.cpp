@@ -105,7 +105,10 @@ class InvertedResidualStep final : public Step {
   }
   std::size_t workspace_bytes() const override { return plan_.workspace_bytes(); }
   std::size_t packed_bytes() const override { return plan_.packed_bytes(); }
-  StepReport report() const override { return {"row_ring", plan_.kernels(), plan_.threads()}; }
+  StepReport report() const override {
+    return {"row_ring", plan_.kernels(), plan_.threads(),
+            {{"row_ring", true, "", plan_.cycles(), workspace_bytes()}}};
+  }
 
  private:
   FusedBlockPlan plan_;

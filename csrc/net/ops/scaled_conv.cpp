@@ -40,7 +40,10 @@ class ScaledConvStep final : public Step {
   }
   std::size_t workspace_bytes() const override { return plan_.workspace_bytes(); }
   std::size_t packed_bytes() const override { return plan_.packed_bytes(); }
-  StepReport report() const override { return {"scaled_pointwise", plan_.kernels(), plan_.threads()}; }
+  StepReport report() const override {
+    return {"scaled_pointwise", plan_.kernels(), plan_.threads(),
+            {{"scaled_pointwise", true, "", plan_.cycles(), workspace_bytes()}}};
+  }
 
  private:
   ScaledPointwisePlan plan_;
