@@ -47,7 +47,8 @@ def show_config() -> str:
         f" stepping {cpu['stepping']})",
         f"caches: L1d {cpu['l1d_bytes'] >> 10} KiB, L2 {cpu['l2_bytes'] >> 10} KiB,"
         f" L3 {cpu['l3_bytes'] >> 20} MiB",
-        f"instruction set: {config['max_isa']} (best of this CPU: {cpu['best_isa']})",
+        f"instruction set: {config['max_isa']} (best of this CPU: {cpu['best_isa']},"
+        f" {cpu['simd_bits']} bits at a time)",
         f"usable CPUs: {config['usable_cpus']}",
         f"kernels: {sum(k.available for k in kernels())} of {len(kernels())} available",
     ]

@@ -108,6 +108,10 @@ const CpuInfo& cpu() {
   return *info;
 }
 
+double fmas_per_cycle(Isa isa) {
+  return isa == Isa::avx512 && cpu().simd_bits < 512 ? 1.0 : 2.0;
+}
+
 Isa max_isa(std::string* error) {
   static const Cap* const cap = new Cap(read_cap());
   if (error && !cap->error.empty()) *error = cap->error;

@@ -19,10 +19,14 @@ struct CpuInfo {
   int family = 0, model = 0, stepping = 0;
   std::size_t l1d_bytes = 32 << 10, l2_bytes = 512 << 10, l3_bytes = 4 << 20;
   bool has_fma = false;
+  int simd_bits = 128;  // width of the floating-point data path: wider vectors take several passes
   Isa best = Isa::scalar;
 };
 
 const CpuInfo& cpu();
+
+// Fused multiply-adds of whole vectors that the CPU begins in a cycle: two pipes, as wide as they are.
+double fmas_per_cycle(Isa isa);
 
 // The cap in force: the best ISA of the CPU, lowered by PYCONV_MAX_ISA. An unknown value of the
 // variable leaves a sentence in *error (if given) and counts as no cap. The variable is read once.

@@ -54,6 +54,12 @@ void set_isa(const X86Probe& probe, std::uint32_t max_leaf, CpuInfo* info) {
   if (avx512 && (state & kZmmState) == kZmmState) info->best = Isa::avx512;
 }
 
+// AMD says how wide its data path is; a CPU that says nothing is taken at its vectors' width.
+void set_data_path(std::uint32_t optimization, CpuInfo* info) {
+  const bool only256 = bit(optimization, 2) && !bit(optimization, 3);
+  info->simd_bits = info->best == Isa::avx512 && !only256 ? 512 : info->best >= Isa::avx2 ? 256 : 128;
+}
+
 // Leaf 4 (Intel) and leaf 0x8000001d (AMD) share one format: a cache per subleaf.
 void set_caches(const X86Probe& probe, std::uint32_t leaf, CpuInfo* info) {
   for (std::uint32_t subleaf = 0; subleaf < 16; ++subleaf) {
@@ -103,6 +109,7 @@ CpuInfo identify_x86(const X86Probe& probe) {
     std::memcpy(words, brand, sizeof(words));
     info.brand = text(words, 12);
   }
+  set_data_path(max_extended >= kExtended + 0x1a ? probe.cpuid(kExtended + 0x1a, 0).eax : 0, &info);
   if (leaf0.eax >= 4) set_caches(probe, 4, &info);
   const bool topology_extensions =
       max_extended >= kExtended + 0x1d && bit(probe.cpuid(kExtended + 1, 0).ecx, 22);

@@ -64,6 +64,7 @@ py::dict cpu_info() {
   d["l1d_bytes"] = info.l1d_bytes;
   d["l2_bytes"] = info.l2_bytes;
   d["l3_bytes"] = info.l3_bytes;
+  d["simd_bits"] = info.simd_bits;
   d["best_isa"] = isa_name(info.best);
   d["has_fma"] = info.has_fma;
   return d;

@@ -39,7 +39,7 @@ double cycles_of(const FusedBlockProblem& b) {
   const double in = static_cast<double>(p.mb * p.ih * p.iw), out = static_cast<double>(p.mb * p.oh() * p.ow());
   const double macs = (b.expands ? in * static_cast<double>(b.ic * p.ic) : 0.0) +
                       out * static_cast<double>(p.ic * (p.taps() + (b.projects ? b.oc : 0)));
-  return macs / 32.0;
+  return macs / (16.0 * fmas_per_cycle(Isa::avx512));
 }
 
 Verdict depthwise_verdict(const Conv2dProblem& p, Isa max_isa) {

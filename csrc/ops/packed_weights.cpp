@@ -5,6 +5,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "base/cpu.h"
 #include "ops/layout.h"
 
 namespace pyconv {
@@ -16,9 +17,9 @@ int vector_length(Isa isa) { return isa == Isa::avx512 ? 16 : isa == Isa::avx2 ?
 // Cycles to begin and end a tile: its accumulators, its lines of dst, the call.
 constexpr double kTileCycles = 43.0;
 
-// Cycles that one row of a panel takes per k: two FMA pipes, at the row's measured efficiency.
+// Cycles that one row of a panel takes per k: the FMA pipes at the row's measured efficiency.
 double cycles_per_row(const KernelInfo& info) {
-  return info.tile_cols / (2.0 * vector_length(info.isa)) * 100.0 / info.efficiency;
+  return info.tile_cols / (fmas_per_cycle(info.isa) * vector_length(info.isa)) * 100.0 / info.efficiency;
 }
 
 struct Candidate {

@@ -36,7 +36,7 @@ ScaledPointwisePlan::ScaledPointwisePlan(const ScaledPointwiseProblem& problem, 
                                          const float* bias)
     : p_(problem),
       threads_(threads_for(static_cast<double>(problem.images * problem.pixels * problem.ic) *
-                               static_cast<double>(problem.oc) / 32.0,
+                               static_cast<double>(problem.oc) / (16.0 * fmas_per_cycle(Isa::avx512)),
                            problem.threads)),
       block_(block_pixels(problem)),
       rows_(problem.oc, problem.ic, block_, problem.accuracy, problem.max_isa, problem.activation, weight,

@@ -20,6 +20,7 @@ struct FakeCpu {
   std::uint32_t max_leaf, max_extended, ecx1, ebx7, xcr0;
   std::uint32_t signature = 0;
   bool topology_extensions = false;
+  std::uint32_t optimization = 0;
 };
 FakeCpu fake;
 int leaves_out_of_range = 0;
@@ -46,6 +47,8 @@ CpuidRegisters fake_cpuid(std::uint32_t leaf, std::uint32_t subleaf) {
     r.eax = fake.max_extended;
   } else if (leaf == 0x80000001u) {
     r.ecx = fake.topology_extensions ? 1u << 22 : 0;
+  } else if (leaf == 0x8000001au) {
+    r.eax = fake.optimization;
   } else if (leaf == 0x8000001du && subleaf < 3) {
     // 32 KiB of data (8 ways x 64 sets x 64 bytes), as much for instructions, 1 MiB of L2.
     const std::uint32_t types[] = {1 | 1 << 5, 2 | 1 << 5, 3 | 2 << 5};
@@ -86,6 +89,18 @@ void old_cpus_answer_few_leaves() {
   CHECK(identify({1, 0x12345678, 0, 0, 0}).brand.empty());
   CHECK(pyconv::identify_x86({nullptr, nullptr}).best == Isa::scalar);
   CHECK(leaves_out_of_range == 0);
+}
+
+void data_path() {
+  FakeCpu zen{0xd, 0x80000020u, kFma | kOsxsave | kAvx, kAvx2 | kAvx512, 0xe7};
+  CHECK(identify(zen).simd_bits == 512);
+  zen.optimization = 1u << 2;
+  CHECK(identify(zen).simd_bits == 256 && identify(zen).best == Isa::avx512);
+  zen.optimization = 1u << 3;
+  CHECK(identify(zen).simd_bits == 512);
+  zen.ebx7 = kAvx2;
+  CHECK(identify(zen).simd_bits == 256);
+  CHECK(identify({0xd, 0, 0, 0, 0}).simd_bits == 128);
 }
 
 void signature_and_caches() {
@@ -180,6 +195,7 @@ int main(int argc, char** argv) {
   if (argc > 1 && std::strcmp(argv[1], "--print") == 0) return print();
   isa_needs_cpu_and_os();
   old_cpus_answer_few_leaves();
+  data_path();
   signature_and_caches();
   caps_only_lower();
   fp_env_is_set_and_restored();

@@ -141,7 +141,7 @@ Verdict consider_depthwise(const Conv2dProblem& p, const Conv2dRequest& request)
   const double lanes = kernel->info.tile_cols;
   const double vectors = std::ceil(static_cast<double>(p.oc) / lanes) *
                          static_cast<double>(p.mb * p.oh() * p.ow());
-  const double per_tap = 50.0 / kernel->info.efficiency;
+  const double per_tap = 100.0 / (fmas_per_cycle(kernel->info.isa) * kernel->info.efficiency);
   return {true, "", vectors * (static_cast<double>(p.taps()) * per_tap + 2.0) + 100.0, 0};
 }
 

@@ -135,7 +135,7 @@ Verdict consider_grouped(const Conv2dProblem& p, const Conv2dRequest& request) {
   const std::int64_t groups = block_groups(p, lanes);
   const double vectors = static_cast<double>((p.g + groups - 1) / groups) *
                          static_cast<double>(p.mb * p.oh() * p.ow());
-  const double per_term = 50.0 / kernel->info.efficiency;
+  const double per_term = 100.0 / (fmas_per_cycle(kernel->info.isa) * kernel->info.efficiency);
   return {true, "", vectors * (static_cast<double>(p.depth()) * per_term + 3.0) + 100.0, 0};
 }
 

@@ -209,12 +209,13 @@ Verdict consider_planar(const Conv2dProblem& problem, const Conv2dRequest& reque
     const PlanarKernel& kernel = planar_kernels()[panel.row];
     const int lanes = kernel.info.tile_rows / kernel.vectors;
     const int width = tile_vectors(p, kernel.vectors);
+    const double rate = fmas_per_cycle(kernel.info.isa);  // of loads as well
     const double vectors = static_cast<double>((p.ow() + lanes - 1) / lanes);
     const double tiles = std::ceil(vectors / width);
     // Unaligned vectors touch two lines each; a term is bound by FMAs, by loads, by lines that come
     // from L2 when the planes' rows do not stay in L1, or by one chain's latency.
-    const double fma = vectors * kernel.info.tile_cols / 2.0;
-    const double loads = vectors + tiles * kernel.info.tile_cols / 2.0;
+    const double fma = vectors * kernel.info.tile_cols / rate;
+    const double loads = (2.0 * vectors + tiles * kernel.info.tile_cols) / rate;
     const bool spills = p.icg() * (width + 1) * 64 > static_cast<std::int64_t>(cpu().l1d_bytes);
     const double lines = spills ? 2.5 * (vectors + tiles) : 0.0;
     verdict.cost += rows * (depth * 1.3 * std::max({fma, loads, lines, 4.0 * tiles}) + tiles * 40.0);

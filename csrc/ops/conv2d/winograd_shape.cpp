@@ -1,6 +1,7 @@
 #include "ops/conv2d/winograd_shape.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/gemm/gemm.h"
 
@@ -33,13 +34,19 @@ double output_operations(int m) {
   return (2.0 * m + 2) * (2 * pairs * pairs + 2 * pairs);
 }
 
-// Bytes per cycle at which `bytes` that are used over and over stream from where they fit. Zen 5,
-// 2026-11, beside the arithmetic that overlaps: `python -m benchmarks.bench_layers winograd`.
-constexpr double kDramRate = 10.0;
+// Bytes per cycle at which `bytes` that are used over and over stream from where they fit: half of a
+// cache, since the image passes through it as well, and the last level is shared with other cores.
+// Zen 4 and Zen 5, 2026-11.
+constexpr double kDramRate = 8.0;
+double l2_rate() { return cpu().simd_bits / 8.0; }
+bool in_l2(double bytes) { return bytes <= 0.5 * static_cast<double>(cpu().l2_bytes); }
+bool in_l3(double bytes) { return bytes <= 0.4 * static_cast<double>(cpu().l3_bytes); }
 double stream_rate(double bytes) {
-  if (bytes <= 0.75 * static_cast<double>(cpu().l2_bytes)) return 64.0;
-  return bytes <= 0.85 * static_cast<double>(cpu().l3_bytes) ? 36.0 : kDramRate;
+  return in_l2(bytes) ? l2_rate() : in_l3(bytes) ? 0.6 * l2_rate() : kDramRate;
 }
+
+// Products of one block while weights stream in: neither hides all of the other.
+double together(double products, double stream) { return std::hypot(products, stream); }
 
 // Cycles around the transforms of a tile, and around the product of one element and panel.
 constexpr double kTileCalls = 150.0, kProductCall = 40.0;
@@ -64,33 +71,37 @@ WinogradShape::WinogradShape(int m_, const Conv2dProblem& p, const Conv2dRequest
   cut(p, request.threads);
 }
 
-// V and M of a block stay in L2, where the time hardly depends on how large it is (Zen 5, 2026-11:
-// within 3 % from 24 to 200 tiles of 64 channels). Weights too large for that are read once for as many
-// tiles as the streams of V and M allow.
+// The least estimate of all cuts: blocks whose V and M stay in L2, each reading all weights again, up to
+// the whole image at once, where V and M stream and the weights are read once. With several threads,
+// blocks of their own for each, or one block whose chunks they divide.
 void WinogradShape::cut(const Conv2dProblem& p, int threads) {
-  const std::int64_t l2_floats = static_cast<std::int64_t>(cpu().l2_bytes / sizeof(float));
   const std::int64_t parts = threads > 1 ? 4 * threads : 1;
   const std::int64_t count = static_cast<std::int64_t>(panels.size());
-  shared = weight_bytes() > 2.0 * static_cast<double>(cpu().l2_bytes);
-  if (!shared) {
-    std::int64_t block = std::max<std::int64_t>(24, l2_floats / (elements * (channels + columns)));
-    block = std::min(block, std::max<std::int64_t>(8, (tiles + parts - 1) / parts));
-    lay_out(block, count);
-    return;
-  }
+  struct Cut {
+    bool shared;
+    std::int64_t block, chunk;
+  } best{false, 0, 0};
   double least = 0.0;
-  std::int64_t best_block = 0, best_chunk = 0;
-  for (std::int64_t n = 1; n <= 8; ++n)
-    for (std::int64_t chunk = (count + parts - 1) / parts; chunk > 0; chunk /= 2) {
-      lay_out((tiles + n - 1) / n, chunk);
-      const double cost = cut_cycles(p);
-      if (best_chunk && cost >= least) continue;
-      least = cost;
-      best_block = tile_block;
-      best_chunk = chunk;
-    }
-  lay_out(best_block, best_chunk);
-  own_v = threads > 1 && threads <= kMostOwners && tile_block <= kFewTiles;
+  const auto consider = [&](bool divided, std::int64_t block, std::int64_t chunk) {
+    shared = divided;
+    lay_out(block, chunk);
+    const double cost = cycles(p);
+    if (best.block && cost >= least) return;
+    least = cost;
+    best = {divided, block, chunk};
+  };
+  const std::int64_t most = std::max<std::int64_t>(8, (tiles + parts - 1) / parts);
+  for (std::int64_t block = 8; block < 2 * kMostTiles; block += block / 2) {
+    consider(false, std::min(block, most), count);
+    if (block >= most) break;
+  }
+  const bool divides = threads > 1 && weight_bytes() > 2.0 * static_cast<double>(cpu().l2_bytes);
+  for (std::int64_t n = 1; divides && n <= 8; ++n)
+    for (std::int64_t chunk = (count + parts - 1) / parts; chunk > 0; chunk /= 2)
+      consider(true, (tiles + n - 1) / n, chunk);
+  shared = best.shared;
+  lay_out(best.block, best.chunk);
+  own_v = shared && threads <= kMostOwners && tile_block <= kFewTiles;
 }
 
 void WinogradShape::lay_out(std::int64_t block, std::int64_t chunk) {
@@ -137,40 +148,31 @@ double WinogradShape::transform_cycles(const Conv2dProblem& p) const {
   const int lanes = transforms->info.isa == Isa::avx512 ? 16 : transforms->info.isa == Isa::avx2 ? 8 : 4;
   const double source_vectors = static_cast<double>((p.ic + lanes - 1) / lanes);
   const double result_vectors = static_cast<double>((p.oc + lanes - 1) / lanes);
-  const double arithmetic = count * 50.0 / transforms->info.efficiency *
+  const double arithmetic = count * 100.0 /
+                            (fmas_per_cycle(transforms->info.isa) * transforms->info.efficiency) *
                             (source_vectors * input_operations(m) + result_vectors * output_operations(m));
-  // V and M written once, V read for every chunk, M once.
+  // V and M written once, V read for every chunk, M once; half of it hides behind arithmetic in L2.
   const double v_bytes = 4.0 * elements * count * static_cast<double>(p.ic);
   const double m_bytes = 4.0 * elements * count * static_cast<double>(p.oc);
+  const double streamed = (v_bytes * (1.0 + chunks()) + 2.0 * m_bytes) / stream_rate(scratch_bytes());
   return count * kTileCalls * (1.0 + chunks()) / 2.0 + arithmetic +
-         (v_bytes * (1.0 + chunks()) + 2.0 * m_bytes) / 2.0 / stream_rate(scratch_bytes());
+         streamed * (in_l2(scratch_bytes()) ? 0.5 : 1.0);
 }
 
-// The first reading of the weights, and each one after it.
-double WinogradShape::weight_cycles(double first_rate) const {
-  const double again = weight_bytes() / stream_rate(weight_bytes() + scratch_bytes());
-  return weight_bytes() / first_rate + (static_cast<double>(blocks()) - 1.0) * again;
-}
-
-// Nothing is said to overlap: weights that wait for nobody leave room for V and M.
-double WinogradShape::cut_cycles(const Conv2dProblem& p) const {
-  return product_cycles() + transform_cycles(p) +
-         weight_cycles(stream_rate(weight_bytes() + scratch_bytes()));
-}
-
-// The next weights are fetched during the product. The layers of a network take turns, so that those
-// which are too large for L2 come from DRAM.
+// The layers of a network take turns, so that weights which are too large for L2 come from DRAM the first
+// time, and have the products of one block to hide behind.
 double WinogradShape::cycles(const Conv2dProblem& p) const {
-  const double l2 = static_cast<double>(cpu().l2_bytes);
-  const double rate = weight_bytes() <= 0.75 * l2 ? stream_rate(weight_bytes()) : kDramRate;
-  return transform_cycles(p) + std::max(product_cycles(), weight_cycles(rate));
+  const double passes = static_cast<double>(blocks()), products = product_cycles() / std::max(1.0, passes);
+  if (in_l2(weight_bytes())) return transform_cycles(p) + product_cycles();
+  return transform_cycles(p) + together(products, weight_bytes() / kDramRate) +
+         (passes - 1.0) * together(products, weight_bytes() / stream_rate(weight_bytes()));
 }
 
 double WinogradShape::least_cycles(int m, const Conv2dProblem& p) {
   const double elements = (m + 2) * (m + 2);
   const double tiles = static_cast<double>(p.mb * ((p.oh() + m - 1) / m) * ((p.ow() + m - 1) / m));
   return tiles * kTileCalls + elements * kProductCall +
-         elements * tiles * static_cast<double>(p.ic * p.oc) / 32.0;
+         elements * tiles * static_cast<double>(p.ic * p.oc) / (16.0 * fmas_per_cycle(Isa::avx512));
 }
 
 double WinogradShape::packing_cycles(const Conv2dProblem& p) const {

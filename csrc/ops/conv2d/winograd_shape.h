@@ -34,7 +34,7 @@ struct WinogradShape {
   std::size_t workspace_bytes(int threads) const;
   double weight_bytes() const;
   double cycles(const Conv2dProblem& p) const;
-  // No shape takes less: two FMA pipes of 16 lanes at their peak.
+  // No shape takes less: vectors of 16 lanes at the FMA pipes' peak.
   static double least_cycles(int m, const Conv2dProblem& p);
   // What transforming the weights takes beyond what packing them plainly would.
   double packing_cycles(const Conv2dProblem& p) const;
@@ -43,8 +43,6 @@ struct WinogradShape {
   void cut(const Conv2dProblem& p, int threads);
   double product_cycles() const;
   double transform_cycles(const Conv2dProblem& p) const;
-  double weight_cycles(double first_rate) const;
-  double cut_cycles(const Conv2dProblem& p) const;
   double chunks() const {
     return static_cast<double>((panels.size() + chunk_panels - 1) / chunk_panels);
   }
