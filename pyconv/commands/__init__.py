@@ -1,4 +1,4 @@
-"""The commands of `pyconv` that work on networks: run, explain, report, zoo, convert; and bench."""
+"""The commands of `pyconv` that work on networks: run, explain, report, zoo, convert; and stress."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ def add_to(group: click.Group) -> None:
     from pyconv.commands.networks import convert, explain, zoo
     from pyconv.commands.report import report
     from pyconv.commands.run import run
+    from pyconv.commands.stress import stress
 
-    for command in (run, explain, report, zoo, convert, bench):
+    for command in (run, explain, report, zoo, convert, bench, stress):
         group.add_command(command)

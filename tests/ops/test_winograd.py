@@ -9,8 +9,8 @@ pyconv = pytest.importorskip("pyconv")
 import numpy as np  # noqa: E402
 
 import reference  # noqa: E402
+from pyconv.trust import winograd  # noqa: E402
 from support import conv as run  # noqa: E402
-from support import winograd  # noqa: E402
 from support.arrays import assert_same_bits, integers, reals  # noqa: E402
 from support.problems import Conv, seeded  # noqa: E402
 

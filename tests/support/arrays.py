@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
-import mmap
-import os
-
 import numpy as np
 
+from pyconv.trust.guard import guarded
+
+__all__ = ["U", "assert_bounded", "assert_same_bits", "bits", "guarded", "integers", "nan_like", "reals"]
+
 U = 2.0**-24  # unit roundoff of float32
-
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-_PROT_NONE = 0
-
-
-def guarded(array, where="end"):
-    """A C-contiguous copy whose last byte (where="end") or first byte ("begin") touches a page
-    that can be neither read nor written: one step too far ends the process."""
-    assert where in ("begin", "end"), where
-    array = np.ascontiguousarray(array)
-    if array.size == 0:
-        return array.copy()
-    page = mmap.PAGESIZE
-    room = -(-array.nbytes // page) * page
-    memory = mmap.mmap(-1, room + 2 * page)
-    base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    for at in (base, base + page + room):
-        if _libc.mprotect(at, page, _PROT_NONE) != 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    offset = page if where == "begin" else page + room - array.nbytes
-    view = np.frombuffer(memory, array.dtype, array.size, offset).reshape(array.shape)
-    view[...] = array
-    return view
 
 
 def nan_like(shape):

@@ -6,7 +6,7 @@ import numpy as np
 
 import pyconv
 import reference
-from support import winograd
+from pyconv.trust import winograd
 from support.arrays import assert_bounded, assert_same_bits, guarded, nan_like
 
 # Algorithms that change the arithmetic: bounded by a multiple of the bound of a plain sum. The

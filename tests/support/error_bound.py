@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import pyconv
-from support import winograd
+from pyconv.trust import winograd
 
 U = 2.0**-24
 

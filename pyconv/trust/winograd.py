@@ -6,11 +6,16 @@ Gray, arXiv:1509.09308; Barabasz et al., arXiv:1803.10986), not from the kernels
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
+from functools import cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-import reference
+Doubles = NDArray[np.float64]
+Part = Callable[[Any], Any]
 
 # The positive points of F(m x m, 3 x 3); their negatives, 0 and infinity complete them.
 POINTS = {
@@ -21,7 +26,7 @@ POINTS = {
 TILES = {f"winograd_f{m}": m for m in POINTS}
 
 
-def times(a, b):
+def _times(a: list[Fraction], b: list[Fraction]) -> list[Fraction]:
     product = [Fraction(0)] * (len(a) + len(b) - 1)
     for i, x in enumerate(a):
         for j, y in enumerate(b):
@@ -29,7 +34,8 @@ def times(a, b):
     return product
 
 
-def matrices(m):
+@cache
+def matrices(m: int) -> tuple[Doubles, Doubles, Doubles]:
     """B^T (m+2, m+2), G (m+2, 3) and A^T (m, m+2) as float64."""
     points = [Fraction(0)] + [s * p for p in POINTS[m] for s in (1, -1)]
     bt, g = [], []
@@ -37,42 +43,48 @@ def matrices(m):
         others = [q for q in points if q != p]
         numerator, denominator = [Fraction(1)], Fraction(1)
         for q in others:
-            numerator, denominator = times(numerator, [-q, Fraction(1)]), denominator * (p - q)
+            numerator, denominator = _times(numerator, [-q, Fraction(1)]), denominator * (p - q)
         bt.append(numerator + [Fraction(0)])
         g.append([p**k / denominator for k in range(3)])
     numerator = [Fraction(1)]
     for q in points:
-        numerator = times(numerator, [-q, Fraction(1)])
+        numerator = _times(numerator, [-q, Fraction(1)])
     bt.append(numerator)
     g.append([Fraction(0), Fraction(0), Fraction(1)])
     at = [[p**k for p in points] + [Fraction(int(k == m - 1))] for k in range(m)]
-    return tuple(np.array([[float(v) for v in row] for row in matrix]) for matrix in (bt, g, at))
+    first, second, third = (
+        np.array([[float(v) for v in row] for row in matrix], np.float64) for matrix in (bt, g, at)
+    )
+    return first, second, third
 
 
-def transform(m, x, weight, padding, part=lambda matrix: matrix):
-    """The convolution by F(m x m, 3 x 3) in float64; part=np.abs gives the amplified magnitudes."""
+def transform(m: int, x: Any, weight: Any, padding: tuple[int, int, int, int], part: Part = lambda a: a) -> Doubles:
+    """The convolution of x (n, c, h, w), padded (top, bottom, left, right), by F(m x m, 3 x 3) in float64;
+    part=np.abs gives the amplified magnitudes."""
     bt, g, at = (part(matrix) for matrix in matrices(m))
-    top, bottom, left, right = reference.four(padding)
-    (n, _, h, w), oc = x.shape, weight.shape[0]
+    top, bottom, left, right = padding
+    (n, c, h, w), oc = x.shape, weight.shape[0]
     oh, ow = h + top + bottom - 2, w + left + right - 2
     th, tw = -(-oh // m), -(-ow // m)
     sides = ((0, 0), (0, 0), (top, bottom + th * m - oh), (left, right + tw * m - ow))
     padded = np.pad(part(np.asarray(x, np.float64)), sides)
     tiles = np.lib.stride_tricks.sliding_window_view(padded, (m + 2, m + 2), axis=(2, 3))
     tiles = tiles[:, :, ::m, ::m][:, :, :th, :tw]
-    v = np.einsum("ij,ncyxjk,lk->ncyxil", bt, tiles, bt, optimize=True)
-    u = np.einsum("ij,ocjk,lk->ocil", g, part(np.asarray(weight, np.float64)), g, optimize=True)
-    products = np.einsum("ncyxil,ocil->noyxil", v, u, optimize=True)
-    y = np.einsum("ai,noyxil,bl->noyaxb", at, products, at, optimize=True)
-    return y.reshape(n, oc, th * m, tw * m)[:, :, :oh, :ow]
+    v = (bt @ tiles @ bt.T).transpose(4, 5, 0, 2, 3, 1).reshape((m + 2) ** 2, -1, c)
+    u = (g @ part(np.asarray(weight, np.float64)) @ g.T).transpose(2, 3, 1, 0).reshape((m + 2) ** 2, c, oc)
+    products = (v @ u).reshape(m + 2, m + 2, n, th, tw, oc).transpose(2, 5, 3, 4, 0, 1)
+    y = (at @ products @ at.T).transpose(0, 1, 2, 4, 3, 5)
+    return np.asarray(y.reshape(n, oc, th * m, tw * m)[:, :, :oh, :ow])
 
 
-def terms(m, channels):
+def terms(m: int, channels: int) -> int:
     """Roundings along the longest path to an output, the bias included."""
     return channels + 2 * m + 6
 
 
-def scale(m, x, weight, bias, padding):
+def scale(m: int, x: Any, weight: Any, bias: Any, padding: tuple[int, int, int, int]) -> Doubles:
     """What u times `terms` is multiplied by: magnitudes through the absolute transforms."""
     total = transform(m, x, weight, padding, np.abs)
-    return total if bias is None else total + np.abs(np.asarray(bias, np.float64))[:, None, None]
+    if bias is None:
+        return total
+    return np.asarray(total + np.abs(np.asarray(bias, np.float64))[:, None, None])
