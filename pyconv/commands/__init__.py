@@ -1,4 +1,5 @@
-"""The commands of `pyconv` that work on networks: run, explain, report, zoo, convert; and stress."""
+"""The commands of `pyconv` that work on networks: run, explain, report, zoo, convert, study factorize; bench
+and stress."""
 
 from __future__ import annotations
 
@@ -8,10 +9,13 @@ import click
 def add_to(group: click.Group) -> None:
     """Adds them."""
     from pyconv.bench.commands import bench
+    from pyconv.commands.factorize import factorize
     from pyconv.commands.networks import convert, explain, zoo
     from pyconv.commands.report import report
     from pyconv.commands.run import run
     from pyconv.commands.stress import stress
+    from pyconv.study.commands import study
 
     for command in (run, explain, report, zoo, convert, bench, stress):
         group.add_command(command)
+    study.add_command(factorize)

@@ -39,7 +39,7 @@ def pyconv() -> None:
     """A convolution engine for CPUs that shows its work."""
 
 
-@pyconv.command()
+@pyconv.group(invoke_without_command=True)
 @click.option("--channels", type=_POSITIVE, default=128, help="Feature maps made from the photograph.")
 @click.option("--size", type=_Size(), default="56", help="Height and width of the feature maps.")
 @click.option("--filters", type=_POSITIVE, help="Filters of each layer.  [default: as many as channels]")
@@ -60,7 +60,9 @@ def pyconv() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @click.option("--no-plot", is_flag=True, help="Draw no picture.")
+@click.pass_context
 def study(
+    context: click.Context,
     channels: int,
     size: tuple[int, int],
     filters: int | None,
@@ -76,8 +78,11 @@ def study(
     """How much of the FLOP saving of factorised convolutions becomes a time saving?
 
     Compares normal, depthwise, pointwise, spatially separable and depthwise-separable convolutions
-    on feature maps of a photograph, on this machine.
+    on feature maps of a photograph, on this machine. The commands below take other layers and networks.
     """
+    if context.invoked_subcommand is not None:
+        _refuse_options(context)
+        return
     from pyconv.study import compare
 
     if not no_plot:
@@ -105,6 +110,13 @@ def study(
     console = _console()
     console.print(report.render(found))
     console.print(f"Written: {', '.join(map(str, written))}", style="dim", highlight=False)
+
+
+def _refuse_options(context: click.Context) -> None:
+    """Options of the study itself mean nothing to its commands."""
+    for name in context.params:
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name.replace('_', '-')} stands before {context.invoked_subcommand}")
 
 
 @pyconv.command()

@@ -10,7 +10,7 @@ what each rank would cost and miss.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,6 +22,8 @@ from pyconv.study.factorize_methods import Method, stacked
 from pyconv.study.factors import Factors, Geometry, Shape, Stage, composed, macs
 
 Array = NDArray[np.float64]
+Cost = Callable[[Sequence[Shape]], float]
+"""What the stages of a chain cost."""
 _ROUNDING = 1e-12
 """What float64 leaves of an error that is none."""
 
@@ -109,13 +111,15 @@ def depthwise_separable(weight: ArrayLike, *, multiplier: int = 1) -> DepthwiseS
 
 @dataclass(frozen=True)
 class Option:
-    """What a rank costs and misses. ``error`` is relative; by CP it is what a short search found."""
+    """What a rank costs and misses. ``error`` is relative; by CP it is what a short search found. ``cost`` is in
+    whatever was to be saved."""
 
     method: str
     rank: tuple[int, ...]
     parameters: int
     macs: int
     error: float
+    cost: float
 
 
 def factorize(
@@ -127,6 +131,7 @@ def factorize(
     energy: float | None = None,
     groups: int = 1,
     layer: Geometry | None = None,
+    cost: Cost | None = None,
 ) -> Factors:
     """A layer's weights as a chain of cheaper convolutions.
 
@@ -138,6 +143,7 @@ def factorize(
         energy: the same as a share of the squared norm that is kept: 1 - tolerance^2.
         groups: of the layer.
         layer: its sizes, by which "cheapest" counts MACs; without, it counts parameters.
+        cost: or what the stages of a chain cost by some other measure.
 
     Raises ValueError where the weights are not of that kind, or no rank is near enough.
 
@@ -157,11 +163,16 @@ def factorize(
         if not 0 <= energy <= 1:
             raise ValueError(f"energy: expected a share from 0 to 1, got {energy}")
         tolerance = float(np.sqrt(1.0 - energy))
-    return _within(blocks, chosen, _tolerance(tolerance), layer)
+    return _within(blocks, chosen, _tolerance(tolerance), layer, cost)
 
 
 def options(
-    weight: ArrayLike, method: str, *, groups: int = 1, layer: Geometry | None = None
+    weight: ArrayLike,
+    method: str,
+    *,
+    groups: int = 1,
+    layer: Geometry | None = None,
+    cost: Cost | None = None,
 ) -> list[Option]:
     """The ranks worth considering, cheapest first: each misses less than all that are cheaper.
 
@@ -171,7 +182,7 @@ def options(
     """
     blocks, chosen = _blocks(weight, groups), _method(method)
     chosen.check(blocks.shape[1:])
-    return _options(blocks, chosen, layer)
+    return _options(blocks, chosen, layer, cost)
 
 
 class Structure(NamedTuple):
@@ -203,16 +214,18 @@ def structure(weight: ArrayLike, *, groups: int = 1, tolerance: float = 1e-6) ->
     return Structure(len(kernels), alone, energy)
 
 
-def _options(blocks: Array, method: Method, layer: Geometry | None) -> list[Option]:
+def _options(blocks: Array, method: Method, layer: Geometry | None, cost: Cost | None) -> list[Option]:
     ranks = method.ranks(blocks.shape[1:])
-    costs = [_cost(method, blocks, rank, layer) for rank in ranks]
+    made = []
+    for rank, error in zip(ranks, _missing(blocks, method, ranks)):
+        stages = stacked(method.shapes(blocks.shape[1:], rank), len(blocks))
+        parameters = sum(stage.parameters for stage in stages)
+        spent = parameters if layer is None else macs(stages, layer)
+        made.append(Option(method.name, rank, parameters, spent, error, cost(stages) if cost else spent))
     found: list[Option] = []
-    errors = _missing(blocks, method, ranks)
-    for error, (spent, parameters), rank in sorted(
-        zip(errors, costs, ranks), key=lambda row: (row[1][0], row[0], row[2])
-    ):
-        if not found or error < found[-1].error:
-            found.append(Option(method.name, rank, parameters, spent, error))
+    for option in sorted(made, key=lambda o: (o.cost, o.error, o.rank)):
+        if not found or option.error < found[-1].error:
+            found.append(option)
     return found
 
 
@@ -225,16 +238,11 @@ def _missing(blocks: Array, method: Method, ranks: Sequence[tuple[int, ...]]) ->
     return [float(error) for error in np.sqrt(squares) / norm]
 
 
-def _cost(method: Method, blocks: Array, rank: tuple[int, ...], layer: Geometry | None) -> tuple[int, int]:
-    """MACs and parameters; parameters twice where the layer's sizes are not known."""
-    shapes = stacked(method.shapes(blocks.shape[1:], rank), len(blocks))
-    parameters = sum(shape.parameters for shape in shapes)
-    return (parameters if layer is None else macs(shapes, layer)), parameters
-
-
-def _within(blocks: Array, method: Method, tolerance: float, layer: Geometry | None) -> Factors:
+def _within(
+    blocks: Array, method: Method, tolerance: float, layer: Geometry | None, cost: Cost | None
+) -> Factors:
     found = None
-    for option in _options(blocks, method, layer):
+    for option in _options(blocks, method, layer, cost):
         if option.error <= tolerance + _ROUNDING or method.rough:
             found = _fitted(blocks, method, option.rank)
             if found.error <= tolerance + _ROUNDING:

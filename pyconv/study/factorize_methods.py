@@ -29,7 +29,8 @@ Rank = tuple[int, ...]
 
 _LEVELS = 40
 _ITERATIONS = 20
-_CP_RANKS = 12
+_CP_RANKS = 10
+_ROUGH_SWEEPS = 20
 
 
 class Method(Protocol):
@@ -172,7 +173,7 @@ class Cp(_Base):
         return Shape(r, ic), down, across, Shape(oc, r)
 
     def missing(self, dense: Array, ranks: Sequence[Rank]) -> NDArray[np.float64]:
-        found = [self._fit(dense, rank, starts=2, sweeps=30) for rank in ranks]
+        found = [self._fit(dense, rank, starts=1, sweeps=_ROUGH_SWEEPS) for rank in ranks]
         return np.array([float(np.linalg.norm(dense - composed(stages))) for stages in found])
 
     def fit(self, dense: Array, rank: Rank) -> tuple[Stage, ...]:
