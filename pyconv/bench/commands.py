@@ -214,7 +214,7 @@ def _conditions(found: Result) -> str:
     if env.get("peak_gflops"):
         words.append(f"FMA peak {env['peak_gflops']:.0f} GFLOP/s")
     if env.get("clock_ghz"):
-        words.append("{min:.2f} to {max:.2f} GHz, median {median:.2f}".format(**env["clock_ghz"]))
+        words.append("{low:.2f} to {high:.2f} GHz, median {median:.2f}".format(**env["clock_ghz"]))
     if env.get("steal_share") is not None:
         words.append(f"steal {percent(env['steal_share'])}")
     if env.get("load_after") is not None:

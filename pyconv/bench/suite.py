@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from pyconv import _core
 from pyconv.study import machine
+from pyconv.study.machine_probe import Clock, clock_now
 from pyconv.study.timing import Conditions, watch
 
 from . import harness
@@ -66,7 +65,7 @@ def run(
                     continue
                 for case in measured:
                     found[case.key] = found[case.key].and_then(case) if case.key in found else case
-                clock.append(max(_core.probe_clock(CLOCK_SECONDS)))  # the rest was interrupted
+                clock.append(clock_now(CLOCK_SECONDS))
                 gc.collect()
     peak = max((peak for case in found.values() for peak in case.peaks), default=None)
     surroundings = {**environment(opts.threads), **_told(conditions(), clock), "peak_gflops": peak}
@@ -83,15 +82,14 @@ def _timed(job: Job, opts: Options) -> list[Case]:
     ]
 
 
-def _told(conditions: Conditions, clock: Iterable[float]) -> dict[str, object]:
-    ghz = sorted(clock)
+def _told(conditions: Conditions, clock: Sequence[float]) -> dict[str, object]:
     return {
         "seconds": conditions.seconds,
         "steal_share": conditions.steal_share,
         "load_before": conditions.load_before,
         "load_after": conditions.load_after,
         "preemptions": conditions.preemptions,
-        "clock_ghz": {"min": ghz[0], "median": median(ghz), "max": ghz[-1]} if ghz else None,
+        "clock_ghz": asdict(Clock.of(clock)) if clock else None,
     }
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 import pyconv as engine
-from pyconv.study import machine, report, survey
+from pyconv.study import machine, machine_probe, report, survey
 
 _ISAS = click.Choice(["scalar", "avx2", "avx512", "neon"])
 _ACCURACY = click.Choice(["fast", "exact"])
@@ -123,21 +123,33 @@ def _refuse_options(context: click.Context) -> None:
 @click.option("--isa", type=_ISAS, help="Instruction set.  [default: what this process may use]")
 @click.option("--threads", type=_POSITIVE, default=1, help="Threads that run together.")
 @click.option("--refresh", is_flag=True, help="Measure again, whatever the cache holds.")
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the roofline there.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-def probe(isa: str | None, threads: int, refresh: bool, as_json: bool) -> None:
-    """The roofline of this machine: FMA peak and the bandwidth of each level of memory."""
+def probe(isa: str | None, threads: int, refresh: bool, plot: Path | None, as_json: bool) -> None:
+    """The roofline of this machine: FMA peak and the bandwidth of each level of memory.
+
+    Also the peak of every instruction set and number of threads, how steady the clock is, the time that a
+    hypervisor takes away, and the price of a page that is touched first.
+    """
+    if plot is not None:
+        from pyconv.study.plot import draw_roofline  # now, so that a missing matplotlib is told first
     try:
-        with _Bars() as bars, bars.stage("this machine's roofline", machine.STEPS) as done:
-            roofline = machine.roofline(isa, threads=threads, refresh=refresh, on_step=done)
+        with _Bars() as bars, bars.stage("this machine", machine_probe.steps()) as done:
+            found = machine_probe.probe(isa, threads=threads, refresh=refresh, on_step=done)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+    roofline = found.roofline
+    if plot is not None:
+        draw_roofline(found, plot)
     if as_json:
-        click.echo(json.dumps(roofline.as_dict(), indent=1))
+        click.echo(json.dumps(found.as_dict(), indent=1))
         return
     console = _console()
     console.print(report.machine_line(roofline), style="bold", highlight=False)
     console.print(report.roofline_table(roofline))
-    kept = machine.cache_file(roofline.isa, threads)
+    console.print(report.peaks_table(found))
+    console.print(report.steadiness(found), highlight=False)
+    kept = machine.cache_file(roofline.isa, threads, "probe")
     console.print(f"Kept in {kept}; --refresh measures again.", style="dim", highlight=False, soft_wrap=True)
 
 

@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from pyconv import _core
 
@@ -84,7 +85,7 @@ class Roofline:
 def fma_peak(isa: str | None = None, *, threads: int = 1, seconds: float = 0.1) -> float:
     """GFLOP/s of fused multiply-adds on registers, measured now; `isa` defaults to what this
     process may use. On `scalar`, which has no fused instruction, multiply and add apart."""
-    chosen = _isa(isa)
+    chosen = known_isa(isa)
     return _concurrent(lambda: _core.probe_fma(chosen, seconds), threads)
 
 
@@ -97,7 +98,7 @@ def bandwidth(
     seconds: float = 0.1,
 ) -> float:
     """GB/s of `kind`, measured now, over a level of memory by name or a footprint in bytes."""
-    chosen = _isa(isa)
+    chosen = known_isa(isa)
     _known(kind, KINDS, "kind")
     if isinstance(level_or_bytes, str):
         footprint = _footprint(_known(level_or_bytes, LEVELS, "level"), threads)
@@ -118,22 +119,22 @@ def roofline(
 
     `on_step(text)` is called before each of the `STEPS` measurements.
     """
-    chosen = _isa(isa)
+    chosen = known_isa(isa)
     path = cache_file(chosen, threads)
     if not refresh and (kept := _load(path)) is not None:
         return kept
     result = _measure(chosen, threads, seconds, on_step)
-    _store(path, result)
+    store_json(path, {"format": _FORMAT, **result.as_dict()})
     return result
 
 
 STEPS = _PASSES * (1 + len(LEVELS) * len(KINDS))
 
 
-def cache_file(isa: str, threads: int) -> Path:
+def cache_file(isa: str, threads: int, what: str = "roofline") -> Path:
     """Where the roofline of this CPU is kept."""
     name = "".join(c if c.isalnum() else "-" for c in cpu_name()).strip("-")
-    return _cache_directory() / f"roofline-{name}-{isa}-t{threads}.json"
+    return _cache_directory() / f"{what}-{name}-{isa}-t{threads}.json"
 
 
 def cpu_name() -> str:
@@ -196,10 +197,11 @@ def _concurrent(probe: Callable[[], Sequence[float]], threads: int) -> float:
 
 def current_isa() -> str:
     """The best instruction set that this process may use."""
-    return _isa(None)
+    return known_isa(None)
 
 
-def _isa(isa: str | None) -> str:
+def known_isa(isa: str | None) -> str:
+    """`isa`, or the best that this process may use; ValueError where the build or the CPU has no such."""
     isas = _core.probe_isas()
     if isa is None:
         cap: str = _core.config()["max_isa"]
@@ -223,24 +225,32 @@ def _cache_directory() -> Path:
     return base / "pyconv"
 
 
-def _load(path: Path) -> Roofline | None:
+def load_json(path: Path, format: int) -> dict[str, Any] | None:
     """What was stored, or None where it is missing, damaged or of another format."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept.pop("format") != _FORMAT:
-            return None
+        return kept if kept.pop("format") == format else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _load(path: Path) -> Roofline | None:
+    kept = load_json(path, _FORMAT)
+    if kept is None:
+        return None
+    try:
         result = Roofline(**kept)
         for kind in KINDS:
             for level in LEVELS:
                 result.bandwidth(level, kind)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
     return result
 
 
-def _store(path: Path, result: Roofline) -> None:
-    """Keeps the result; a home that can't be written to is no error."""
-    text = json.dumps({"format": _FORMAT, **result.as_dict()}, indent=1)
+def store_json(path: Path, document: Mapping[str, object]) -> None:
+    """Keeps a document; a home that can't be written to is no error."""
+    text = json.dumps(document, indent=1)
     scratch = path.with_suffix(f".{os.getpid()}.tmp")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 
 from pyconv.study import report
-from pyconv.study.machine import LEVELS
+from pyconv.study.machine import LEVELS, Roofline
+from pyconv.study.machine_probe import Probe
 from pyconv.study.result import NORMAL, Study
 
 if TYPE_CHECKING:
@@ -73,6 +74,29 @@ def draw(study: Study, path: Path) -> None:
         figure.set_layout_engine("none")
         _label_points(axes[0], study, _times(study))
         _label_points(axes[2], study, _rates(study))
+        figure.savefig(path, dpi=150)
+
+
+def draw_roofline(probe: Probe, path: Path) -> None:
+    """The ceilings of a machine by level of memory, and the peaks of its other instruction sets."""
+    roofline = probe.roofline
+    with matplotlib.rc_context(_RC):
+        figure = Figure(figsize=(9, 6), layout="constrained", facecolor="white")
+        axes = figure.subplots()
+        left, right = 0.05, roofline.ridge("DRAM") * 4
+        peaks = {isa: p[roofline.threads] for isa, p in probe.peaks.items() if roofline.threads in p}
+        top = max([roofline.peak_gflops, *peaks.values()])
+        axes.set(xscale="log", yscale="log", xlim=(left, right),
+                 ylim=(left * roofline.bandwidth("DRAM") / 1.5, 2 * top))  # fmt: skip
+        _ceilings(axes, roofline, left, right)
+        for isa, peak in peaks.items():
+            if abs(peak / roofline.peak_gflops - 1) > 0.05:
+                axes.plot([peak / roofline.bandwidth("L1"), right], [peak] * 2, color=_GREY, linewidth=1, linestyle=":")
+                axes.text(right, peak * 1.05, f"{isa} {peak:.0f} GFLOP/s", ha="right", fontsize=8, color=_GREY)
+        axes.set(xlabel="arithmetic intensity, FLOP per byte", ylabel="GFLOP/s")
+        axes.set_title(report.machine_line(roofline))
+        axes.grid(True, which="major")
+        figure.supxlabel(report.steadiness(probe), fontsize=8.5, color="#666666", x=0.01, ha="left")
         figure.savefig(path, dpi=150)
 
 
@@ -149,12 +173,7 @@ def _roofline(axes: Axes, study: Study) -> None:
     lowest = min(min(y for _, y in points.values()) / 2, left * roofline.bandwidth("DRAM"))
     highest = max(roofline.peak_gflops, *(y for _, y in points.values()))
     axes.set(xscale="log", yscale="log", xlim=(left, right), ylim=(lowest, highest * 2.5))
-    for level, shade in zip(LEVELS, ("#b0b0b0", "#969696", "#787878", "#555555")):
-        _memory_ceiling(axes, study, level, shade, left)
-    start = min(roofline.ridge(level) for level in LEVELS)
-    axes.plot([start, right], [roofline.peak_gflops] * 2, color="#555555", linewidth=1.3, zorder=1)
-    peak = f"FMA peak {roofline.peak_gflops:.0f} GFLOP/s"
-    axes.text(right, roofline.peak_gflops * 1.05, peak, ha="right", fontsize=8, color="#555555")
+    _ceilings(axes, roofline, left, right)
     _draw_points(axes, points)
     if any(row.roofline_share(roofline) > 1 for row in study.rows):
         note = "Above the roof: a transform computes fewer\nFLOPs than the definition it is counted by."
@@ -164,9 +183,18 @@ def _roofline(axes: Axes, study: Study) -> None:
     axes.grid(True, which="major")
 
 
-def _memory_ceiling(axes: Axes, study: Study, level: str, shade: str, left: float) -> None:
-    bandwidth, ridge = study.roofline.bandwidth(level), study.roofline.ridge(level)
-    ends = ([left, ridge], [left * bandwidth, study.roofline.peak_gflops])
+def _ceilings(axes: Axes, roofline: Roofline, left: float, right: float) -> None:
+    for level, shade in zip(LEVELS, ("#b0b0b0", "#969696", "#787878", "#555555")):
+        _memory_ceiling(axes, roofline, level, shade, left)
+    start = min(roofline.ridge(level) for level in LEVELS)
+    axes.plot([start, right], [roofline.peak_gflops] * 2, color="#555555", linewidth=1.3, zorder=1)
+    peak = f"{roofline.isa} FMA peak {roofline.peak_gflops:.0f} GFLOP/s"
+    axes.text(right, roofline.peak_gflops * 1.05, peak, ha="right", fontsize=8, color="#555555")
+
+
+def _memory_ceiling(axes: Axes, roofline: Roofline, level: str, shade: str, left: float) -> None:
+    bandwidth, ridge = roofline.bandwidth(level), roofline.ridge(level)
+    ends = ([left, ridge], [left * bandwidth, roofline.peak_gflops])
     axes.plot(*ends, color=shade, linewidth=1.3, zorder=1)
     axes.text(
         left * 1.08,

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pyconv.study.machine import LEVELS, Roofline
+from pyconv.study.machine_probe import Probe
 from pyconv.study.result import NORMAL, Study
 from pyconv.study.units import percent as percent
 from pyconv.study.units import quantity as quantity
@@ -164,6 +165,30 @@ def roofline_table(roofline: Roofline) -> Table:
         rates = [f"{roofline.bandwidth(level, kind):.0f} GB/s" for kind in ("read", "copy", "scale")]
         table.add_row(level, holds, *rates, f"{roofline.ridge(level):.1f} FLOP/byte")
     return table
+
+
+def peaks_table(probe: Probe) -> Table:
+    """FMA peak of each instruction set by number of threads."""
+    counts = sorted({count for peaks in probe.peaks.values() for count in peaks})
+    heads = [f"{count} thread{'s' * (count > 1)}" for count in counts]
+    table = _table("FMA peak, GFLOP/s", "", *heads)
+    for isa, peaks in probe.peaks.items():
+        table.add_row(isa, *(f"{peaks[count]:.0f}" if count in peaks else "" for count in counts))
+    return table
+
+
+def steadiness(probe: Probe) -> str:
+    """Clock, steal, load and page faults in a line."""
+    clock = probe.clock
+    parts = [f"clock {clock.median:.2f} GHz ({clock.low:.2f} to {clock.high:.2f})"]
+    if probe.steal_share is not None:
+        parts.append(f"steal {probe.steal_share * 100:.1f} %")
+    if probe.load is not None:
+        parts.append(f"load {probe.load:.1f}")
+    if probe.page_fault_s is not None:
+        pages = quantity(probe.page_fault_s * 2**20 / probe.page_bytes, "s")
+        parts.append(f"first touch of a page {quantity(probe.page_fault_s, 's')} ({pages} a MiB)")
+    return ", ".join(parts)
 
 
 def _binary(size: int) -> str:

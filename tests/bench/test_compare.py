@@ -17,7 +17,8 @@ from pyconv.bench.compare import FASTER, SAME, SLOWER, UNKNOWN  # noqa: E402
 from pyconv.bench.result import Case, Result, load  # noqa: E402
 
 ENVIRONMENT = {"cpu": "C", "isa": "avx2", "threads": 1, "cpus": 2, "compiler": "g 12", "python": "3.11.1",
-               "commit": "abc", "peak_gflops": 100.0, "clock_ghz": {"min": 3.0, "median": 3.0, "max": 3.0}}  # fmt: skip
+               "commit": "abc", "peak_gflops": 100.0,
+               "clock_ghz": {"low": 3.0, "median": 3.0, "high": 3.0}}  # fmt: skip
 
 
 def case(seed, *, scale=1.0, passes=3, rounds=12, drift=0.0, name="a", engine="pyconv", peak=100.0):
@@ -87,7 +88,7 @@ def test_a_clock_that_differs_cancels():
     [
         ({"cpu": "D"}, "cpu differs: C and D"),
         ({"compiler": "g 13"}, "compiler differs: g 12 and g 13"),
-        ({"clock_ghz": {"min": 2.0, "median": 2.5, "max": 3.0}}, "clock differs: 3 and 2.5 GHz"),
+        ({"clock_ghz": {"low": 2.0, "median": 2.5, "high": 3.0}}, "clock differs: 3 and 2.5 GHz"),
         ({"peak_gflops": 110.0}, "FMA peak differs: 100 and 110 GFLOP/s"),
         ({"steal_share": 0.2}, "new: the hypervisor took 20 %"),
         ({"load_before": 3.0}, "new: a load of 3.0 on 2 CPUs"),

@@ -48,9 +48,13 @@ def test_study_refuses(run, option):
     assert "Invalid value" in run("study", *option, status=2)
 
 
-def test_probe(run):
-    assert "FMA peak 200.0 GFLOP/s" in run("probe")
-    assert json.loads(run("probe", "--json"))["peak_gflops"] == 200.0
+def test_probe(run, tmp_path):
+    output = run("probe", "--plot", tmp_path / "roof.png")
+    assert "FMA peak 200.0 GFLOP/s" in output
+    assert all(word in output for word in ("scalar", "1 thread", "GHz", "first touch of a page"))
+    assert (tmp_path / "roof.png").stat().st_size > 10_000
+    kept = json.loads(run("probe", "--json"))
+    assert kept["peak_gflops"] == 200.0 and kept["peaks"]["scalar"]["1"] > 0
 
 
 def test_algorithms(run):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pyconv import _core
-from pyconv.study import machine
+from pyconv.study import machine, machine_probe
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +85,38 @@ def test_every_step_is_told(invented):
     machine.roofline(on_step=told.append)
     assert len(told) == machine.STEPS
     assert told[:2] == ["FMA peak", "L1 read"]
+    told.clear()
+    machine_probe.probe(on_step=told.append)
+    assert len(told) == machine_probe.steps()
+
+
+def test_the_whole_probe_is_kept_and_refreshed(invented):
+    first = machine_probe.probe()
+    assert first.roofline == machine.roofline()
+    assert set(first.peaks) == set(_core.probe_isas()) and first.peaks["scalar"][1] == 100.0
+    asked = len(invented)
+    assert machine_probe.probe() == first and len(invented) == asked
+    machine_probe.probe(refresh=True)
+    assert len(invented) > asked
+
+
+@pytest.mark.parametrize("text", ["", "[]", json.dumps({"format": 1}), json.dumps({"format": 1, "clock": 3})])
+def test_a_damaged_probe_is_measured_again(invented, text):
+    kept = machine.cache_file(machine.current_isa(), 1, "probe")
+    kept.parent.mkdir(parents=True)
+    kept.write_text(text)
+    assert machine_probe.probe().roofline.peak_gflops == 100.0
+
+
+def test_the_clock_is_a_clock():
+    """Nothing that runs this lies outside of 0.1 to 10 GHz; a second look is no other clock."""
+    first, second = (max(_core.probe_clock(0.02)) for _ in range(2))
+    assert 0.1 < first < 10 and 0.2 < first / second < 5
+
+
+def test_pages_cost_something_or_nothing_is_told():
+    cost = machine_probe.page_fault_seconds(1 << 20)
+    assert cost is None or 0 <= cost < 1e-2
 
 
 @pytest.mark.parametrize("isa", _core.probe_isas())
