@@ -104,6 +104,11 @@ def test_examples_run(page, folder):
             run_console(block) if kind == "console" else run_python(block, names, page)
 
 
+def test_the_index_names_every_page():
+    index = (GUIDE / "README.md").read_text("utf-8")
+    assert [page.name for page in PAGES if page.name != "README.md" and f"({page.name})" not in index] == []
+
+
 def test_links_lead_somewhere():
     offences = [
         f"{page.name}: {link}"

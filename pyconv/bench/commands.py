@@ -17,7 +17,7 @@ from pyconv.bench import compare as comparing
 from pyconv.bench import suite
 from pyconv.bench.harness import Options
 from pyconv.bench.result import OURS, Case, Result, load
-from pyconv.commands.options import FILE, POSITIVE, console, plainly
+from pyconv.commands.options import FILE, POSITIVE, console, engines, plainly
 from pyconv.study.units import percent, quantity, times
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -71,7 +71,7 @@ def layers(shapes: tuple[str, ...], peers: str | None, **measuring: Any) -> None
     """The convolutions of some SHAPES, by default of all: mobilenet_v2, resnet50, tails, one_pixel, ..."""
     from pyconv.bench.layers import jobs
 
-    _run("layers", jobs(shapes, _peers(peers)), 1, **measuring)
+    _run("layers", jobs(shapes, engines(peers)), 1, **measuring)
 
 
 @bench.command()
@@ -89,7 +89,7 @@ def networks(
     from pyconv.bench.networks.engines import Setup
     from pyconv.bench.networks.suite import jobs
 
-    _run("networks", jobs(names, _peers(peers), Setup(batch, threads, accuracy)), threads, **measuring)
+    _run("networks", jobs(names, engines(peers), Setup(batch, threads, accuracy)), threads, **measuring)
 
 
 @bench.command()
@@ -121,20 +121,6 @@ def compare(
         _show(found, everything)
     if check and worse:
         raise click.ClickException(f"{len(worse)} of {len(found.changes)} cases became slower")
-
-
-def _peers(wanted: str | None) -> Sequence[str]:
-    from pyconv.bench import peers
-
-    if wanted is None:
-        return ()
-    if wanted == "all":
-        return tuple(name for name in peers.NAMES if peers.load(name) is not None)
-    names = suite.fitting(peers.NAMES, [name for name in wanted.split(",") if name], "--peers")
-    missing = [name for name in names if peers.load(name) is None]
-    if missing:
-        raise ValueError(f"--peers: {', '.join(missing)} can't be imported here")
-    return names
 
 
 def _run(
@@ -185,12 +171,12 @@ def _table(found: Result) -> Table:
         *(["times as fast"] if others else []),
     ):
         table.add_column(head, justify="right", no_wrap=True)
-    for name, engines in by_name.items():
-        own = engines[OURS]
+    for name, timed in by_name.items():
+        own = timed[OURS]
         cells = [quantity(own.minimum, "s"), quantity(own.median, "s"), _spread(own), *_speed(own)]
-        cells += [quantity(engines[name].median, "s") if name in engines else "" for name in others]
+        cells += [quantity(timed[name].median, "s") if name in timed else "" for name in others]
         if others:
-            best = min((engines[name].median for name in others if name in engines), default=None)
+            best = min((timed[name].median for name in others if name in timed), default=None)
             cells.append(times(best / own.median) if best else "")
         table.add_row(name, own.how, *cells)
     return table

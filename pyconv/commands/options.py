@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -88,6 +88,24 @@ def plainly(command: F) -> F:
             raise click.ClickException(str(error)) from error
 
     return wrapped  # type: ignore[return-value]
+
+
+def engines(wanted: str | None) -> Sequence[str]:
+    """Names of other engines from "torch,ncnn", or "all" that are installed."""
+    from pyconv.bench import peers
+
+    if wanted is None:
+        return ()
+    if wanted == "all":
+        return tuple(name for name in peers.NAMES if peers.load(name) is not None)
+    names = [name for name in wanted.split(",") if name]
+    unknown = [name for name in names if name not in peers.NAMES]
+    if unknown:
+        raise ValueError(f"--peers: expected some of {', '.join(peers.NAMES)}, got {', '.join(unknown)}")
+    missing = [name for name in names if peers.load(name) is None]
+    if missing:
+        raise ValueError(f"--peers: {', '.join(missing)} can't be imported here")
+    return names
 
 
 def console(width: int = 200) -> Console:

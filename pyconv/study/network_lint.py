@@ -7,15 +7,14 @@ the network was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 import pyconv
-from pyconv.study import timing
+from pyconv.study import network_guidelines
 from pyconv.study.network_counts import LANES, by_channels, lane_fill
+from pyconv.study.network_variants import Beside, dearest, line, measured, named, of_run, sum_of
+from pyconv.study.network_variants import Finding as Finding
 from pyconv.study.units import percent, quantity, times
 
 if TYPE_CHECKING:
@@ -28,27 +27,16 @@ _MOVES = ("reorder", "transpose", "slice", "concat", "pad")
 _ELEMENTWISE = ("add", "mul", "sub", "div", "activation", "relu", "sigmoid", "silu", "clip")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """``seconds`` of a run that the rule's layers lose, as measured; None where nothing was."""
-
-    rule: str
-    text: str
-    layers: tuple[str, ...]
-    seconds: float | None = None
-
-    def as_dict(self) -> dict[str, object]:
-        return {**vars(self), "layers": list(self.layers)}
-
-
 def findings(layers: Sequence[Layer], accuracy: str = "fast", *, measure: bool = False) -> list[Finding]:
     """Those that apply, the dearest first. With `measure` the variants that they name are run too."""
-    beside = _measured(accuracy) if measure else None
+    beside = measured(accuracy) if measure else None
     found = [
         *_batch_norm(layers),
         *_width(layers, beside),
         *_groups(layers, beside),
-        *_padding(layers),
+        *_padding(layers, beside),
+        *network_guidelines.unequal_widths(layers, beside),
+        *network_guidelines.fragments(layers, beside),
         *_alone(layers, "elementwise", _ELEMENTWISE,
                 ("element-wise step runs by itself", "element-wise steps run by themselves"),
                 "each reads and writes its tensors again; additions and activations behind a convolution are fused"),
@@ -58,69 +46,14 @@ def findings(layers: Sequence[Layer], accuracy: str = "fast", *, measure: bool =
     return sorted(found, key=lambda finding: -(finding.seconds or 0.0))
 
 
-Beside = Callable[[str, str], float]
-"""beside(problem, other): the seconds of the first over those of the second."""
-
-
-def _measured(accuracy: str) -> Beside:
-    def beside(problem: str, other: str) -> float:
-        cases = {name: _case(name, accuracy) for name in (problem, other)}
-        if len(cases) < 2:
-            return 1.0
-        run = timing.measure(cases, rounds=9, sample_seconds=0.002, budget_seconds=0.3)
-        return run[problem].median / run[other].median
-
-    return beside
-
-
-def _case(problem: str, accuracy: str) -> timing.Case:
-    p = pyconv.Conv2dProblem(problem)
-    weight = np.ones((p.oc, p.ic // p.g, p.kh, p.kw), np.float32)
-    plan = pyconv.Conv2dPlan(p, weight, accuracy=accuracy, layout="nhwc", threads=1)
-    x = np.ones((p.mb, p.ih, p.iw, p.ic), np.float32)
-    out = np.empty((p.mb, p.oh, p.ow, p.oc), np.float32)
-    return lambda: plan(x, out=out)
-
-
-def line(p: pyconv.Conv2dProblem, changes: Mapping[str, int]) -> str:
-    """The line of `p` with other sizes.
-
-    >>> import pyconv
-    >>> str(pyconv.Conv2dProblem(line(pyconv.Conv2dProblem("ic3oc4_ih8kh3ph1"), {"oc": 16})))
-    'ic3oc16_ih8kh3ph1'
-    """
-    keys = ("mb", "g", "ic", "oc", "ih", "iw", "kh", "kw", "sh", "sw", "dh", "dw", "pt", "pl", "pb", "pr")
-    return "".join(f"{key}{changes.get(key, getattr(p, key))}" for key in keys)
-
-
-def _named(layers: Sequence[Layer]) -> str:
-    more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
-    return f"{layers[0].name}{more}"
-
-
-def _sum(layers: Sequence[Layer]) -> float | None:
-    if any(layer.seconds is None for layer in layers):
-        return None
-    return sum(layer.seconds or 0.0 for layer in layers)
-
-
-def _of_run(seconds: float | None, layers: Sequence[Layer]) -> str:
-    whole = _sum(layers)
-    return f": {quantity(seconds, 's')}, {percent(seconds / whole)} of a run" if seconds and whole else ""
-
-
-def _dearest(layers: Sequence[Layer]) -> Layer:
-    return max(layers, key=lambda layer: layer.seconds or layer.predicted_s)
-
-
 def _batch_norm(layers: Sequence[Layer]) -> list[Finding]:
     alone = [layer for layer in layers if layer.op == "batch_norm"]
     if not alone:
         return []
-    seconds = _sum(alone)
+    seconds = sum_of(alone)
     text = (
-        f"{len(alone)} batch norm{'s' * (len(alone) > 1)} not fused ({_named(alone)})"
-        f"{_of_run(seconds, layers)}. Right behind a convolution it would be folded into the weights."
+        f"{len(alone)} batch norm{'s' * (len(alone) > 1)} not fused ({named(alone)})"
+        f"{of_run(seconds, layers)}. Right behind a convolution it would be folded into the weights."
     )
     return [Finding("batch_norm", text, tuple(layer.name for layer in alone), seconds)]
 
@@ -138,7 +71,7 @@ def _width(layers: Sequence[Layer], beside: Beside | None) -> list[Finding]:
     full = -(-channels // lanes) * lanes
     text = (
         f"{channels} output channels leave {percent(1 - lane_fill(channels, worst.isa))} of the lanes idle, "
-        f"as vectors hold {lanes} ({_named([worst, *(x for x in idle if x is not worst)])})"
+        f"as vectors hold {lanes} ({named([worst, *(x for x in idle if x is not worst)])})"
     )
     problem = pyconv.Conv2dProblem(worst.problem)
     groups = full if problem.g == problem.ic == problem.oc else problem.g
@@ -163,18 +96,18 @@ def _groups(layers: Sequence[Layer], beside: Beside | None) -> list[Finding]:
             found.append(layer)
     if not found:
         return []
-    worst = _dearest(found)
+    worst = dearest(found)
     p = pyconv.Conv2dProblem(worst.problem)
     text = (
-        f"{p.g} groups of {p.ic // p.g} channels ({_named([worst, *(x for x in found if x is not worst)])}): "
+        f"{p.g} groups of {p.ic // p.g} channels ({named([worst, *(x for x in found if x is not worst)])}): "
         f"narrower than a vector, for 1/{p.g} of the dense convolution's MACs"
     )
     if beside is not None:
         text += f", measured 1/{beside(line(p, {'g': 1}), worst.problem):.1f} of its time"
-    return [Finding("groups", f"{text}.", tuple(layer.name for layer in found), _sum(found))]
+    return [Finding("groups", f"{text}.", tuple(layer.name for layer in found), sum_of(found))]
 
 
-def _padding(layers: Sequence[Layer]) -> list[Finding]:
+def _padding(layers: Sequence[Layer], beside: Beside | None) -> list[Finding]:
     found = [
         layer for layer in layers if layer.padding_macs and layer.padding_macs >= _IDLE_TAPS * layer.macs
     ]
@@ -186,11 +119,17 @@ def _padding(layers: Sequence[Layer]) -> list[Finding]:
     lost = [(layer.seconds or 0.0) * (layer.padding_macs or 0) / layer.macs for layer in found]
     seconds = sum(lost) if all(layer.seconds for layer in found) else None
     text = (
-        f"{percent(share)} of the taps of {_named([worst, *(x for x in found if x is not worst)])} fall on padding "
+        f"{percent(share)} of the taps of {named([worst, *(x for x in found if x is not worst)])} fall on padding "
         f"({p.kh}x{p.kw} on {p.ih}x{p.iw})"
     )
     if seconds:
         text += f": that share of their time is {quantity(seconds, 's')}"
+    kept = network_guidelines.without_dead_taps(p)
+    if kept is not None:
+        text += f"; {p.kh * p.kw - kept.kh * kept.kw} of its {p.kh * p.kw} taps never meet a pixel"
+        if beside is not None:
+            ratio = 1 / beside(worst.problem, str(kept))
+            text += f", and without them it was measured to take {times(ratio)} the time"
     return [Finding("padding", f"{text}.", tuple(layer.name for layer in found), seconds)]
 
 
@@ -198,12 +137,12 @@ def _alone(
     layers: Sequence[Layer], rule: str, ops: tuple[str, ...], what: tuple[str, str], why: str
 ) -> list[Finding]:
     found = [layer for layer in layers if layer.op in ops]
-    seconds = _sum(found)
+    seconds = sum_of(found)
     shares = [layer.predicted_s for layer in layers]
-    share = seconds / whole if seconds and (whole := _sum(layers)) else (
+    share = seconds / whole if seconds and (whole := sum_of(layers)) else (
         sum(layer.predicted_s for layer in found) / (sum(shares) or 1.0)
     )  # fmt: skip
     if not found or share < _LEAST_SHARE:
         return []
-    text = f"{len(found)} {what[len(found) > 1]} ({_named(found)}){_of_run(seconds, layers)}: {why}."
+    text = f"{len(found)} {what[len(found) > 1]} ({named(found)}){of_run(seconds, layers)}: {why}."
     return [Finding(rule, text, tuple(layer.name for layer in found), seconds)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyconv.study.cost import FLOPS_PER_MAC
 from pyconv.study.network_counts import by_channels, lane_fill
 from pyconv.study.network_traffic import WEIGHTS
 from pyconv.study.units import percent, quantity, times
@@ -157,8 +158,8 @@ def _reason(layer: Layer) -> str:
     if layer.algorithm == "depthwise":
         taps = layer.macs // max(1, _product(layer.shape))
         return (
-            f"each output takes {taps} multiply-adds only, so loading, storing and the edges of tiles weigh "
-            "beside them"
+            f"each output takes {taps} multiply-adds only, {_per_flop(layer)}, so loading, storing and the edges "
+            "of tiles weigh beside them"
         )
     channels = layer.shape[1] if len(layer.shape) > 1 else 0
     if by_channels(layer) and lane_fill(channels, layer.isa) < 0.8:
@@ -174,6 +175,11 @@ def _reason(layer: Layer) -> str:
             "edges of its tiles as well"
         )
     return "neither arithmetic nor memory explains the rest"
+
+
+def _per_flop(layer: Layer) -> str:
+    flops = FLOPS_PER_MAC * max(1, layer.executed_macs)
+    return f"{layer.bytes / flops:.1f} bytes per FLOP"
 
 
 def _product(sizes: tuple[int, ...]) -> int:

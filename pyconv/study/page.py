@@ -21,8 +21,8 @@ from pyconv.study.units import percent, quantity, times
 
 Document = Mapping[str, Any]
 _LAYERS = (
-    "Click a heading to sort. “Executed” are the MACs of the algorithm, “from” the levels of memory of sources, "
-    "destination and weights, “of roofline” the bound over the best round."
+    "Click a heading to sort. “Executed” are the MACs of the algorithm, “bytes by level” where sources, "
+    "destination and weights lie, “of roofline” the bound over the best round."
 )
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
@@ -53,6 +53,7 @@ def render(document: Document, against: Document | None = None) -> Page:
         _section("Roofline", _figure(page_charts.roofline(document), _roofline_words(document))),
         _section("Predicted against measured", _figure(page_charts.bars(document), _bars_words(document))),
         _against(document, against) if against is not None else "",
+        _engines(document),
         _section("What costs time in this network", _findings(document)),
         _section("Layers", f"<p>{_LAYERS}</p><div class='broad'>{page_tables.layers(document)}</div>"),
         _section("Memory", _figure(page_charts.arena(document), _arena_words(document))),
@@ -165,6 +166,30 @@ def _against(document: Document, other: Document) -> str:
     )
     figure = _figure(page_charts.ratios([*shown, network_pair.whole(parts)]), caption)
     return _section(f"Against {other['name']}", f'<p class="lead">{words}</p>{figure}')
+
+
+def _engines(document: Document) -> str:
+    """Other engines on the same network, where some were run."""
+    peers = document.get("peers") or []
+    timed = [peer for peer in peers if "median_s" in peer]
+    if len(timed) < 2:
+        return ""
+    own, *others = timed
+    best = min(others, key=lambda peer: float(peer["median_s"]))
+    ratio = best["median_s"] / own["median_s"]
+    rank = f"{times(ratio)} as fast as" if ratio >= 1 else f"{times(1 / ratio)} as slow as"
+    words = (
+        f"{own['name']} takes {quantity(own['median_s'], 's')}, {rank} the best of "
+        f"{len(others)} other engine{'s' * (len(others) > 1)}, {best['name']} with {quantity(best['median_s'], 's')}."
+    )
+    left = "".join(
+        f" {escape(peer['name'])} was left out: {escape(peer['reason'])}." for peer in peers if "reason" in peer
+    )
+    caption = (
+        "Medians of interleaved rounds, the line from the best round to half the interquartile range above the median. "
+        f"Every engine was given the same graph and weights, and its result compared with ours in exact mode.{left}"
+    )
+    return _section("Other engines", f"<p>{escape(words)}</p>{_figure(page_charts.engines(timed), caption)}")
 
 
 def _ladder(document: Document) -> str:

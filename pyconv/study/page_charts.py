@@ -201,6 +201,31 @@ def ratios(parts_: Sequence[Part]) -> str:
     return drawing(WIDTH, bottom + 6, drawn, "ratio of MACs against ratio of time")
 
 
+def engines(timed: Sequence[Document]) -> str:
+    """A bar for each engine's median, a line for its spread; the first is ours."""
+    most = max(peer["median_s"] + peer["iqr_s"] for peer in timed)
+    left, step, top = 220.0, 24.0, 22.0
+    x = Scale(0.0, 1.02 * most, left, WIDTH - 150)
+    bottom = top + step * len(timed)
+    parts = []
+    for tick in x.ticks(6):
+        parts += [
+            line(x(tick), top - 4, x(tick), bottom, "grid"),
+            text(x(tick), top - 9, quantity(tick, "s"), anchor="middle", class_="dim"),
+        ]
+    for row, peer in enumerate(timed):
+        y = top + row * step
+        at, end = x(peer["median_s"]), x(min(most, peer["median_s"] + peer["iqr_s"] / 2))
+        bar = element("rect", x=left, y=y + 4, width=max(0.5, at - left), height=step - 8, class_="bar")
+        parts += [
+            text(left - 10, y + 16, f"{peer['name']} {_shortened(str(peer['version']), 14)}", anchor="end"),
+            titled(element("g", bar, class_="L3" if row else "compute"), str(peer["how"])),
+            line(x(peer["min_s"]), y + step / 2, end, y + step / 2, "roof"),
+            text(WIDTH - 140, y + 16, quantity(peer["median_s"], "s"), font_size=11),
+        ]
+    return drawing(WIDTH, bottom + 4, parts, "this network in other engines")
+
+
 def buffers(document: Document) -> list[dict[str, Any]]:
     """The arena's buffers: offset, bytes, first and last step, and the tensors that lie in each: parts of a
     wider one, or what was computed in place of another."""

@@ -51,8 +51,9 @@ ul { padding-left: 1.2rem; } li { margin: .35rem 0; max-width: 95ch; }
   table { font-size: 6.6pt; } thead { display: table-header-group; }
   thead th { position: static; } th, td { padding: .15rem .3rem; }
   tr, table.layers tbody, figure, dl div { break-inside: avoid; }
-  svg[aria-label^="roofline"] { max-height: 88mm; }
-  h2 { break-after: avoid; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
+  svg { max-height: 150mm; } svg[aria-label^="roofline"] { max-height: 88mm; }
+  h2, h3, section > p { break-after: avoid; } th button { display: contents; }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """
 
 SCRIPT = """

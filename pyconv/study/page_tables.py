@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from pyconv.explain import refused
+from pyconv.study.machine import LEVELS
 from pyconv.study.units import percent, quantity, times
 
 Document = Mapping[str, Any]
@@ -50,7 +51,7 @@ def layers(document: Document) -> str:
         for columns in (_TIMES, _COUNTS)
     )
     heads = [("#", "number"), *((head, "left") for head in ("layer", "operator", "algorithm", "output")),
-             *((c[0], "number") for c in timed), ("binds", "left"), ("from", "left"),
+             *((c[0], "number") for c in timed), ("binds", "left"), ("bytes by level", "left"),
              *((c[0], "number") for c in counted)]  # fmt: skip
     bodies = "".join(
         f"<tbody><tr>{_layer(layer, timed, counted)}</tr>"
@@ -70,7 +71,7 @@ def _table(heads: Sequence[str], bodies: str, kind: str) -> str:
 
 def _layer(layer: Document, timed: Sequence[Column], counted: Sequence[Column]) -> str:
     index = layer["index"]
-    levels = " ".join(t["level"] for t in layer["traffic"])
+    levels = ", ".join(f"{level} {quantity(size, 'B')}" for level, size in by_level(layer).items())
     operands = ", ".join(f"{t['kind']} {quantity(t['bytes'], 'B')} {t['level']}" for t in layer["traffic"])
     return "".join(
         [
@@ -85,6 +86,14 @@ def _layer(layer: Document, timed: Sequence[Column], counted: Sequence[Column]) 
             *(_number(value(layer, path), unit) for _, path, unit in counted),
         ]
     )
+
+
+def by_level(layer: Document) -> dict[str, int]:
+    """Bytes that the layer moves, by the level of memory that they come from or go to, nearest first."""
+    found: dict[str, int] = {}
+    for t in layer["traffic"]:
+        found[t["level"]] = found.get(t["level"], 0) + t["bytes"]
+    return {level: found[level] for level in LEVELS if level in found}
 
 
 def _words(words: str) -> str:
@@ -103,7 +112,7 @@ def _number(found: Any, unit: str) -> str:
 
 def algorithms(document: Document) -> str:
     """For every layer with a choice, what each algorithm said and how it did."""
-    chosen = [layer for layer in document["layers"] if layer["candidates"]]
+    chosen = [layer for layer in document["layers"] if len(layer["candidates"]) > 1]
     names = list(dict.fromkeys(c["algorithm"] for layer in chosen for c in layer["candidates"]))
     heads = [
         '<th scope="col" class="left">layer</th>',

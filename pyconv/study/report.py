@@ -85,11 +85,14 @@ def _depthwise_reason(study: Study) -> str:
     if seconds < 1.5 * macs:
         return ""
     limit = half.limits(study.roofline)
-    bound = "" if limit == "compute" else f", bound by {_memory(limit)}"
+    moving = "moving" if limit == "compute" else "because it moves"
+    source = "" if limit == "compute" else f" from {_memory(limit)}"
     part = "nearly all" if seconds > 0.95 else percent(seconds)
+    reach = percent(half.gflops / study.roofline.peak_gflops)
+    per_flop = half.cost.bytes / half.cost.flops
     return (
-        f"its depthwise half, {percent(macs)} of the MACs, takes {part} of the time "
-        f"({half.cost.intensity:.1f} FLOP/byte{bound})"
+        f"its depthwise half, {percent(macs)} of the MACs, takes {part} of the time: it reaches {reach} of the FMA "
+        f"peak, {moving} {per_flop:.1f} bytes per FLOP{source}"
     )
 
 

@@ -123,3 +123,21 @@ def assert_close(got, expected):
     cancel by less than 10: 20 * 290 * 10 * 2^-24 < 4e-3. A wrong side or axis is off by the whole."""
     assert got.shape == expected.shape
     assert np.abs(got - expected).max() <= 4e-3 * np.abs(expected).max()
+
+
+def test_a_network_beside_engines_that_cannot_run_it(networks, net, monkeypatch):
+    """Ours is timed; an engine says why it is not."""
+    beside = importlib.import_module("pyconv.bench.networks.beside")
+    engines = importlib.import_module("pyconv.bench.networks.engines")
+    monkeypatch.setattr(beside, "_write", lambda *_: None)
+
+    def ready(name, task, setup):
+        if name == "mnn":
+            raise KeyError("lrn")
+        raise engines.Unsupported("not installed")
+
+    monkeypatch.setattr(beside, "ready", ready)
+    model, plain = pyconv.compile(net, SHAPE), pyconv.compile(net, SHAPE, without=beside.without())
+    own, *others = beside.compare(model, plain, ["torch", "mnn"], seconds=0.05)
+    assert own["name"] == "pyconv" and 0 < own["min_s"] <= own["median_s"]
+    assert others == [{"name": "torch", "reason": "not installed"}, {"name": "mnn", "reason": "no 'lrn' of it"}]

@@ -14,6 +14,7 @@ from pyconv.study import (
     network,
     network_counts,
     network_errors,
+    network_guidelines,
     network_lint,
     network_timing,
     network_words,
@@ -344,6 +345,68 @@ def test_lint_padding():
     assert found.seconds == pytest.approx(4e-6)
     assert found.text.startswith("40 % of the taps of conv1 fall on padding (3x3 on 3x3): ")
     assert "padding" not in rules([made(padding_macs=100_000)])
+
+
+def test_lint_padding_names_dead_taps():
+    layer = made(padding_macs=800_000, timing=timed(1e-5), problem="ic16oc16_ih1kh3ph1")
+    assert "; 8 of its 9 taps never meet a pixel." in rules([layer])["padding"].text
+    assert ", and without them it was measured to take" in rules([layer], measure=True)["padding"].text
+
+
+@pytest.mark.parametrize(
+    "problem, kept",
+    [
+        ("ic2oc3_ih1kh3ph1", "ic2oc3_ih1kh1"),
+        ("ic2oc3_ih9iw1kh3ph1", "ic2oc3_ih9iw1kh3kw1ph1pw0"),
+        ("ic2oc3_ih33kh3dh36ph36", "ic2oc3_ih33kh1"),
+        ("ic2oc3_ih2kh5ph2", "ic2oc3_ih2kh3ph1"),
+        ("g2ic2oc2_ih2kh7sh2ph3", "g2ic2oc2_ih2kh2sh2"),
+    ],
+)
+def test_taps_that_meet_no_pixel(problem, kept):
+    """What is left computes the same."""
+    p, q = pyconv.Conv2dProblem(problem), network_guidelines.without_dead_taps(pyconv.Conv2dProblem(problem))
+    assert str(q) == str(pyconv.Conv2dProblem(kept)) and (q.oh, q.ow) == (p.oh, p.ow)
+    rng = np.random.default_rng(0)
+    x = rng.integers(-4, 5, (p.mb, p.ih, p.iw, p.ic)).astype(np.float32)
+    w = rng.integers(-4, 5, (p.oc, p.ic // p.g, p.kh, p.kw)).astype(np.float32)
+    top, left = (p.pt - q.pt) // p.dh, (p.pl - q.pl) // p.dw
+    whole = pyconv.Conv2dPlan(p, w, layout="nhwc")(x)
+    cropped = np.ascontiguousarray(w[:, :, top : top + q.kh, left : left + q.kw])
+    np.testing.assert_array_equal(whole, pyconv.Conv2dPlan(q, cropped, layout="nhwc")(x))
+
+
+def test_taps_that_all_meet_pixels_stay():
+    assert network_guidelines.without_dead_taps(pyconv.Conv2dProblem("ic2oc3_ih3kh3ph1")) is None
+
+
+def test_lint_unequal_widths():
+    layer = made(problem="ic16oc256_ih8kh1", shape=(1, 256, 8, 8), timing=timed(1e-5))
+    found = rules([layer])["unequal_widths"]
+    # 64 (16 + 256) + 16 * 256 floats against 64 (64 + 64) + 64 * 64
+    assert found.text == (
+        "16 to 256 channels by 1x1 (conv1) move 1.8x the bytes of 64 to 64, which are as many MACs."
+    )
+    assert found.seconds is None
+    measured = rules([layer, layer], measure=True)["unequal_widths"]
+    assert "; measured, they take" in measured.text and 0 <= measured.seconds <= 2e-5
+    assert "unequal_widths" not in rules([made(problem="ic64oc64_ih8kh1")])
+
+
+def test_lint_fragments():
+    def reader(name, oc):
+        return made(name=name, problem=f"ic32oc{oc}_ih8kh1", shape=(1, oc, 8, 8), timing=timed(1e-5))
+
+    layers = [reader("a", 16), reader("b", 24), reader("c", 32)]
+    found = rules(layers)["fragments"]
+    said = "3 convolutions of 1x1 read the same 32 channels (a, b, c): one of 72 channels would read them once."
+    assert found.text == said
+    assert found.layers == ("a", "b", "c")
+    measured = network_guidelines.fragments(layers, lambda problem, other: 0.5)
+    assert "one of 72 channels was measured to take 0.67x the time of the 3" in measured[0].text
+    assert measured[0].seconds == pytest.approx(1e-5)
+    assert network_guidelines.fragments(layers, lambda problem, other: 0.3) == []  # three take less than one
+    assert "fragments" not in rules([reader("a", 16), made(problem="ic32oc16_ih8kh3ph1")])
 
 
 def test_lint_steps_that_multiply_nothing():

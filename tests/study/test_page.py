@@ -21,7 +21,7 @@ import pytest
 import pyconv
 from pyconv import nn
 from pyconv.nn import functional as F
-from pyconv.study import network, network_pair, page, page_charts, page_svg
+from pyconv.study import network, network_pair, page, page_charts, page_svg, page_tables
 from pyconv.study.timing import Timing
 
 HOSTILE = '<script>alert("&1")</script>'
@@ -216,9 +216,10 @@ def test_parts_of_a_pair(roofline):
         network_pair.parts(small, document(roofline))
 
 
-def layer(name, *absorbed, macs=100, executed=None, seconds=1.0, algorithm="direct"):
+def layer(name, *absorbed, macs=100, executed=None, seconds=1.0, algorithm="direct", limit="compute"):
     return {"name": name, "absorbed": list(absorbed), "macs": macs, "executed_macs": executed or macs,
-            "timing": {"min_s": seconds}, "algorithm": algorithm}  # fmt: skip
+            "timing": {"min_s": seconds}, "algorithm": algorithm, "limit": limit,
+            "traffic": [{"level": "L2", "bytes": 12}, {"level": "L3", "bytes": 6}]}  # fmt: skip
 
 
 def test_fused_layers_are_taken_together():
@@ -244,12 +245,49 @@ def test_fused_layers_are_taken_together():
          "which leaves 4.0x)."),
         ([layer("f.1", macs=10, seconds=1.0, algorithm="depthwise"), layer("f.2", macs=90)],
          [layer("f.1", macs=400, seconds=2.0), layer("f.2", macs=400, seconds=2.0)],
-         "because its depthwise layers, 10.0 % of the MACs, take 50 % of the time where they run by themselves."),
+         "because its depthwise layers, 10.0 % of the MACs, take 50 % of the time where they run by themselves: they "
+         "reach 20 % of the FMA peak moving 0.9 bytes per FLOP, most of them from L2."),
+        ([layer("f.1", macs=10, seconds=1.0, algorithm="depthwise", limit="L2"), layer("f.2", macs=90)],
+         [layer("f.1", macs=400, seconds=2.0), layer("f.2", macs=400, seconds=2.0)],
+         "reach 20 % of the FMA peak because they move 0.9 bytes per FLOP, most of them from L2."),
     ],
 )  # fmt: skip
 def test_sentences_of_a_pair(first, second, said):
-    first, second = {"name": "a", "layers": first}, {"name": "b", "layers": second}
+    peak = {"peak_gflops": 100e-9}
+    first, second = ({"name": name, "layers": found, "roofline": peak} for name, found in (("a", first), ("b", second)))
     assert network_pair.sentence(first, second, network_pair.parts(first, second)).endswith(said)
+
+
+def engine(name, median, **more):
+    return {"name": name, "version": "1", "how": "NCHW", "median_s": median, "min_s": 0.9 * median,
+            "iqr_s": 0.1 * median, **more}  # fmt: skip
+
+
+def test_other_engines_on_the_page(roofline):
+    found = document(roofline, seconds=2e-5)
+    assert "Other engines" not in page.render(found).html
+    left = {"name": "ncnn", "reason": HOSTILE}
+    found["peers"] = [engine("pyconv", 2e-3), engine("torch", 5e-3), engine("mnn", 3e-3), left]
+    made = page.render(found).html
+    assert "pyconv takes 2.00 ms, 1.5x as fast as the best of 2 other engines, mnn with 3.00 ms." in made
+    assert "ncnn was left out" in made and HOSTILE not in made
+    found["peers"] = [engine("pyconv", 6e-3), engine("mnn", 3e-3)]
+    assert "2.0x as slow as the best of 1 other engine, mnn" in page.render(found).html
+
+
+def test_bytes_by_level(roofline):
+    for entry in document(roofline)["layers"]:
+        by_level = page_tables.by_level(entry)
+        assert sum(by_level.values()) == entry["bytes"]
+        assert list(by_level) == [level for level in ("L1", "L2", "L3", "DRAM") if level in by_level]
+
+
+def test_fused_steps_have_no_row_of_choices(roofline):
+    model = pyconv.compile(pyconv.zoo.mobilenet_v2(width=0.5), (1, 3, 224, 224))
+    found = network.study(model, roofline=roofline).as_dict()
+    fused = [entry for entry in found["layers"] if entry["op"] == "inverted_residual"]
+    assert fused and all(entry["estimate_s"] and entry["predicted_s"] >= entry["bound_s"] for entry in fused)
+    assert "row_ring" not in page_tables.algorithms(found)
 
 
 @pytest.mark.parametrize(
