@@ -143,6 +143,16 @@ def test_refusals(change, reason):
     assert [said[name] for name in winograd.TILES] == [reason] * 3
 
 
+@pytest.mark.parametrize("row", [k.name for k in pyconv.kernels() if k.available and "winograd" in k.name])
+def test_a_row_of_another_size_refuses(row):
+    for conv in (conv3x3(3, 7, 4, 4), conv3x3(129, 127, 7, 10)):
+        said = {e.name: e.reason for e in run.entries(conv, kernel=row)}
+        for name in winograd.TILES:
+            of_this_row = f"{name}_" in row
+            assert (said[name] == "") == of_this_row
+            assert of_this_row or f"kernel '{row}' is no gemm or {name} row" in said[name]
+
+
 def test_exact_mode_refuses():
     said = {e.name: e.reason for e in run.entries(conv3x3(8, 8, 8, 8), accuracy="exact")}
     for name in winograd.TILES:

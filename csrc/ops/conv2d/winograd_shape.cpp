@@ -67,6 +67,7 @@ WinogradShape::WinogradShape(int m_, const Conv2dProblem& p, const Conv2dRequest
   panels = plan_panels(gemm_registry(), p.oc, std::min(tiles, kMostTiles), p.ic, cap, gemm_row);
   if (panels.empty()) return;
   transforms = pick_transforms(m, panels.front().kernel->isa, transform_row);
+  if (!transforms) return;
   for (const WeightPanel& panel : panels) columns += panel.kernel->tile_cols;
   cut(p, request.threads);
 }
