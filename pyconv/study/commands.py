@@ -60,6 +60,11 @@ def pyconv() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @click.option("--no-plot", is_flag=True, help="Draw no picture.")
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also a page: rooflines, predictions, refusals.",
+)
 @click.pass_context
 def study(
     context: click.Context,
@@ -74,6 +79,7 @@ def study(
     output: Path,
     as_json: bool,
     no_plot: bool,
+    html: Path | None,
 ) -> None:
     """How much of the FLOP saving of factorised convolutions becomes a time saving?
 
@@ -104,6 +110,11 @@ def study(
     if not no_plot:
         written.append(output / f"{stem}.png")
         plot.draw(found, written[1])
+    if html is not None:
+        from pyconv.study import kinds, page
+
+        page.render(kinds.document(settings, found, on_step=lambda part: click.echo(part, err=True))).save(html)
+        written.append(html)
     if as_json:
         click.echo(written[0].read_text(encoding="utf-8"), nl=False)
         return

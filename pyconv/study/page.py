@@ -52,7 +52,7 @@ def render(document: Document, against: Document | None = None) -> Page:
         _opening(document),
         _section("Roofline", _figure(page_charts.roofline(document), _roofline_words(document))),
         _section("Predicted against measured", _figure(page_charts.bars(document), _bars_words(document))),
-        _against(document, against) if against is not None else "",
+        _against(document, against) if against is not None else _kinds(document),
         _engines(document),
         _section("What costs time in this network", _findings(document)),
         _section("Layers", f"<p>{_LAYERS}</p><div class='broad'>{page_tables.layers(document)}</div>"),
@@ -166,6 +166,20 @@ def _against(document: Document, other: Document) -> str:
     )
     figure = _figure(page_charts.ratios([*shown, network_pair.whole(parts)]), caption)
     return _section(f"Against {other['name']}", f'<p class="lead">{words}</p>{figure}')
+
+
+def _kinds(document: Document) -> str:
+    """Kinds of one layer against the one that it usually is."""
+    if not document.get("rival"):
+        return ""
+    from pyconv.study import kinds
+
+    caption = (
+        f"Over the {escape(document['rival'])} convolution, which runs its best algorithm too: open circles are the "
+        "ratio of MACs, ticks that of the MACs which the algorithms execute, full circles that of time. Where circle "
+        "and dot meet, the whole saving is a saving of time."
+    )
+    return _section("MACs against time", _figure(page_charts.ratios(kinds.parts(document)), caption))
 
 
 def _engines(document: Document) -> str:

@@ -13,7 +13,7 @@ STYLE = """
 body { margin: 0 auto; padding: 1.5rem; max-width: 1180px; background: var(--bg); color: var(--fg);
   font: 15px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
 h1 { font-size: 1.6rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .4rem; }
-h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; } table.errors { width: auto; }
+h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; } .wide:has(> table.errors) { width: fit-content; }
 p { margin: .4rem 0; max-width: 75ch; } .lead { font-size: 1.08rem; } .dim, figcaption { color: var(--dim); }
 figcaption { font-size: .87rem; max-width: 95ch; } figure { margin: .4rem 0; }
 dl { display: flex; flex-wrap: wrap; gap: .6rem; margin: 1rem 0; }
