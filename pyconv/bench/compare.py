@@ -21,7 +21,7 @@ from typing import Any
 from .result import Case, Result
 
 CONFIDENCE = 0.99
-_ALIKE = ("cpu", "isa", "threads", "cpus", "compiler", "python")
+_ALIKE = ("cpu", "isa", "threads", "cpus", "usable_cpus", "compiler", "python")
 _CLOCK, _PEAK, _STEAL = 0.02, 0.03, 0.01
 
 FASTER, SLOWER, SAME, UNKNOWN = "faster", "slower", "no difference", "too few rounds"

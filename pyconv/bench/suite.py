@@ -94,10 +94,12 @@ def _told(conditions: Conditions, clock: Sequence[float]) -> dict[str, object]:
 
 
 def environment(threads: int = 1) -> dict[str, Any]:
-    """Machine, build and tree; the isa is the best that this process may use."""
+    """Machine, build and tree; the isa is the best that this process may use, `usable_cpus` those that it may."""
     known = harness.environment(threads)
     affinity = getattr(os, "sched_getaffinity", None)
-    return {**known, "isa": machine.current_isa(), "cpus": len(affinity(0)) if affinity else os.cpu_count()}
+    cpus = os.cpu_count()
+    usable = len(affinity(0)) if affinity else cpus
+    return {**known, "isa": machine.current_isa(), "cpus": cpus, "usable_cpus": usable}
 
 
 def fitting(names: Sequence[str], wanted: Sequence[str], what: str) -> list[str]:
