@@ -75,9 +75,13 @@ class GraphBuilder:
         return tensor
 
     def nodes(
-        self, op: str, inputs: Sequence[Tensor | None], name: str = "", fold: bool = False, **attributes: Any
+        self, op: str, inputs: Sequence[Tensor | None], name: str = "", fold: int = 0, **attributes: Any
     ) -> list[Tensor]:
-        """A node of operator `op`; its outputs. ``fold``: compute it now where all inputs are known."""
+        """A node of operator `op`; its outputs.
+
+        ``fold``: where all inputs are known it is computed now, if that takes no more bytes than this;
+        else it is refused. 0: it stays a node.
+        """
         ids = [-1 if i is None else i.id for i in inputs]
         while ids and ids[-1] == -1:
             ids.pop()
@@ -85,7 +89,7 @@ class GraphBuilder:
         return [Tensor(self, output) for output in outputs]
 
     def node(
-        self, op: str, inputs: Sequence[Tensor | None], name: str = "", fold: bool = False, **attributes: Any
+        self, op: str, inputs: Sequence[Tensor | None], name: str = "", fold: int = 0, **attributes: Any
     ) -> Tensor:
         """As `nodes`, for operators with one output."""
         (output,) = self.nodes(op, inputs, name, fold, **attributes)

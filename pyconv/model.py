@@ -56,7 +56,7 @@ class Options:
     def from_json(text: str, changes: Mapping[str, Any]) -> Options:
         try:
             found = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"options: {error}") from None
         kinds: dict[str, Any] = {
             "threads": int | None, "accuracy": str, "algorithms": dict, "memory_limit": int | None,
@@ -423,7 +423,10 @@ def load(path: str | os.PathLike[str], **options: Any) -> Any:
         head = file.read(9)
     if head[8:9] == b"{":
         graph, metadata = _core.load_model_file(name)
-        return Model(graph, Options.from_json(metadata.get("pyconv.options", "{}"), options))
+        try:
+            return Model(graph, Options.from_json(metadata.get("pyconv.options", "{}"), options))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
     if name.endswith(".onnx"):
         if options:
             raise ValueError(f"{', '.join(options)}: give options of an ONNX model to pyconv.compile")

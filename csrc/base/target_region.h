@@ -8,7 +8,7 @@
 #error "pyconv relies on IEEE semantics: build without -ffast-math"
 #endif
 
-#if defined(__x86_64__) || defined(_M_X64)
+#if (defined(__x86_64__) || defined(_M_X64)) && !defined(PYCONV_BASELINE_ONLY)
 #define PYCONV_X86 1
 #else
 #define PYCONV_X86 0

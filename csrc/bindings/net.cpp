@@ -123,17 +123,16 @@ py::dict attributes_dict(const Attributes& attributes) {
 }
 
 std::vector<ValueId> add_node(Graph& graph, const std::string& op, std::vector<ValueId> inputs,
-                              const py::dict& attributes, const std::string& name, bool fold) {
+                              const py::dict& attributes, const std::string& name, std::size_t fold) {
   const std::vector<ValueId> outputs =
       graph.add_node(op, std::move(inputs), attributes_from(attributes), name);
   const NodeArgs args(graph, graph.nodes().back());
   if (!fold || !all_inputs_known(args)) return outputs;
   std::vector<ValueId> known;
-  const std::vector<ConstantPtr> values = evaluate(args);
+  const std::vector<ConstantPtr> values = evaluate(args, fold);
   for (std::size_t i = 0; i < values.size(); ++i)
     known.push_back(graph.add_constant(graph.value(outputs[i]).name, values[i]));
-  graph.kill(static_cast<int>(graph.nodes().size()) - 1);
-  graph.compact();
+  graph.drop_last_node();
   return known;
 }
 
@@ -434,7 +433,7 @@ void register_net(py::module_& m) {
            })
       .def("add_constant", &add_constant, py::arg("name"), py::arg("array"), py::arg("copy") = true)
       .def("add_node", &add_node, py::arg("op"), py::arg("inputs"), py::arg("attributes"),
-           py::arg("name") = "", py::arg("fold") = false)
+           py::arg("name") = "", py::arg("fold") = 0)
       .def("set_outputs", &Graph::set_outputs)
       .def("value", &value_info)
       .def("constant", &constant_array)

@@ -8,12 +8,17 @@ bool all_inputs_known(const NodeArgs& args) {
   return true;
 }
 
-std::vector<ConstantPtr> evaluate(const NodeArgs& args) {
+std::size_t output_bytes(const NodeArgs& args) {
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < args.node().outputs.size(); ++i) bytes += args.output(i).bytes();
+  return bytes;
+}
+
+std::vector<ConstantPtr> evaluate(const NodeArgs& args, std::size_t most_bytes) {
   const Node& node = args.node();
-  constexpr std::size_t kMostBytes = std::size_t{1} << 32;
-  for (std::size_t i = 0; i < node.outputs.size(); ++i)
-    if (args.output(i).bytes() > kMostBytes)
-      args.refuse("expected a constant of at most 4 GiB, got " + args.output(i).text());
+  if (node.op->layout != LayoutRule::alias && output_bytes(args) > most_bytes)
+    args.refuse("expected a constant of at most " + std::to_string(most_bytes) + " bytes, got " +
+                args.output(0).text());
   if (node.op->layout == LayoutRule::alias) {
     auto renamed = std::make_shared<Constant>(*args.constant(0));
     renamed->type = args.output();

@@ -49,9 +49,8 @@ ValueId Graph::add_value(Value value) {
 
 ValueId Graph::add_input(const std::string& name, const TensorType& type) {
   need_shape(("input '" + name + "'").c_str(), type.shape);
-  for (const ValueId other : inputs_)
-    if (value(other).name == name)
-      throw InvalidArgument("input '" + name + "': there is one of this name already");
+  if (!input_names_.insert(name).second)
+    throw InvalidArgument("input '" + name + "': there is one of this name already");
   inputs_.push_back(add_value({name, type, -1, nullptr}));
   return inputs_.back();
 }
@@ -62,10 +61,11 @@ ValueId Graph::add_constant(const std::string& name, ConstantPtr constant) {
   return add_value({name, type, -1, std::move(constant)});
 }
 
-std::string Graph::unique_node_name(const std::string& wanted, const std::string& op) const {
+std::string Graph::unique_node_name(const std::string& wanted, const std::string& op) {
   if (!wanted.empty() && !node_names_.count(wanted)) return wanted;
   const std::string base = (wanted.empty() ? op : wanted) + "_";
-  std::size_t i = wanted.empty() ? nodes_.size() : 2;
+  std::size_t& i = next_suffix_[base];
+  i = std::max(i, wanted.empty() ? nodes_.size() : std::size_t{2});
   while (node_names_.count(base + std::to_string(i))) ++i;
   return base + std::to_string(i);
 }
@@ -83,7 +83,7 @@ std::vector<TensorType> Graph::infer(const Node& node) const {
                 " inputs, got " + std::to_string(count));
   for (int i = 0; i < count; ++i) {
     const ValueId id = node.inputs[static_cast<std::size_t>(i)];
-    if (id == kNoValue && i >= op.least_inputs) continue;
+    if (id == kNoValue && i >= op.least_inputs && op.most_inputs >= 0) continue;
     if (id < 0 || id >= static_cast<ValueId>(values_.size()))
       args.refuse("input " + std::to_string(i) + ": expected a value of the graph, got " +
                   std::to_string(id));
@@ -191,6 +191,11 @@ void Graph::release_constants() {
     empty->type = value.constant->type;
     value.constant = std::move(empty);
   }
+}
+
+void Graph::drop_last_node() {
+  for (const ValueId id : nodes_.back().outputs) values_[static_cast<std::size_t>(id)].producer = -1;
+  nodes_.pop_back();
 }
 
 void Graph::compact() {

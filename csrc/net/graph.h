@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -98,6 +99,8 @@ class Graph {
   // Computes nothing anew: node `id` becomes operator `op` with these inputs, keeping its outputs.
   void rewrite(int id, const std::string& op, std::vector<ValueId> inputs, Attributes attributes);
   void kill(int id) { node(id).dead = true; }
+  // The node that was added last, whose outputs nothing reads.
+  void drop_last_node();
   // Drops the data of all constants, keeping their types; whoever else holds one keeps it.
   void release_constants();
   // Drops dead nodes and renumbers; values keep their ids.
@@ -107,13 +110,14 @@ class Graph {
 
  private:
   ValueId add_value(Value value);
-  std::string unique_node_name(const std::string& wanted, const std::string& op) const;
+  std::string unique_node_name(const std::string& wanted, const std::string& op);
 
   std::vector<Value> values_;
   std::vector<Node> nodes_;
   std::vector<ValueId> inputs_, outputs_;
   std::vector<std::string> output_names_;
-  std::unordered_set<std::string> node_names_;
+  std::unordered_set<std::string> node_names_, input_names_;
+  std::unordered_map<std::string, std::size_t> next_suffix_;  // by the name before it
 };
 
 }  // namespace pyconv

@@ -1,13 +1,33 @@
 #include "net/json.h"
 
-#include <cmath>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <locale>
+#include <sstream>
 #include <unordered_set>
 
 #include "base/status.h"
 
 namespace pyconv {
+
+namespace {
+
+// Bytes of the UTF-8 sequence that begins here, 0 where it is none.
+std::size_t utf8_sequence(const unsigned char* at, std::size_t room) {
+  if (at[0] < 0x80) return 1;
+  const std::size_t bytes = at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
+  if (bytes == 0 || bytes > room) return 0;
+  for (std::size_t i = 1; i < bytes; ++i)
+    if ((at[i] & 0xc0) != 0x80) return 0;
+  // Too long a form, a surrogate, beyond the last code point.
+  if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
+      (at[0] == 0xf4 && at[1] > 0x8f))
+    return 0;
+  return bytes;
+}
+
+}  // namespace
 
 class JsonReader {
  public:
@@ -47,47 +67,50 @@ class JsonReader {
     switch (*at_) {
       case '{': return read_object(depth);
       case '[': return read_array(depth);
-      case '"': {
-        Json value;
-        value.kind_ = Json::Kind::text;
-        value.text_ = read_text();
-        return value;
-      }
-      case 't': return read_word("true", Json::Kind::boolean, 1);
-      case 'f': return read_word("false", Json::Kind::boolean, 0);
-      case 'n': return read_word("null", Json::Kind::null, 0);
+      case '"': return holding(read_text());
+      case 't': read_word("true"); return plain(true);
+      case 'f': read_word("false"); return plain(false);
+      case 'n': read_word("null"); return Json();
       default: return read_number();
     }
   }
 
-  Json read_word(const char* word, Json::Kind kind, std::int64_t as) {
+  template <typename T>
+  static Json plain(T held) {
+    Json value;
+    value.value_ = held;
+    return value;
+  }
+
+  template <typename T>
+  static Json holding(T held) {
+    Json value;
+    value.value_ = std::make_unique<const T>(std::move(held));
+    return value;
+  }
+
+  void read_word(const char* word) {
     const std::size_t length = std::strlen(word);
     if (static_cast<std::size_t>(end_ - at_) < length || std::memcmp(at_, word, length) != 0)
       fail("expected a value");
     at_ += length;
-    Json value;
-    value.kind_ = kind;
-    value.integer_ = as;
-    return value;
   }
 
   Json read_array(int depth) {
-    Json value;
-    value.kind_ = Json::Kind::array;
+    Json::Items items;
     expect('[');
-    if (take(']')) return value;
-    do value.items_.push_back(read(depth + 1));
+    if (take(']')) return holding(std::move(items));
+    do items.push_back(read(depth + 1));
     while (take(','));
     expect(']');
-    return value;
+    return holding(std::move(items));
   }
 
   Json read_object(int depth) {
-    Json value;
-    value.kind_ = Json::Kind::object;
+    Json::Members members;
     std::unordered_set<std::string> seen;
     expect('{');
-    if (take('}')) return value;
+    if (take('}')) return holding(std::move(members));
     do {
       skip_space();
       if (at_ == end_ || *at_ != '"') fail("expected a member's name");
@@ -95,10 +118,10 @@ class JsonReader {
       if (!seen.insert(key).second) fail("member '" + key + "' stands there twice");
       expect(':');
       Json member = read(depth + 1);
-      value.members_.emplace_back(std::move(key), std::move(member));
+      members.emplace_back(std::move(key), std::move(member));
     } while (take(','));
     expect('}');
-    return value;
+    return holding(std::move(members));
   }
 
   static bool digit(char c) { return c >= '0' && c <= '9'; }
@@ -130,20 +153,17 @@ class JsonReader {
   }
 
   Json number_from(const std::string& text, bool whole) const {
-    Json value;
     if (whole) {
       errno = 0;
-      const long long integer = std::strtoll(text.c_str(), nullptr, 10);
-      if (errno == 0) {
-        value.kind_ = Json::Kind::integer;
-        value.integer_ = integer;
-        return value;
-      }
+      const std::int64_t integer = std::strtoll(text.c_str(), nullptr, 10);
+      if (errno == 0) return plain(integer);
     }
-    value.kind_ = Json::Kind::number;
-    value.number_ = std::strtod(text.c_str(), nullptr);
-    if (!std::isfinite(value.number_)) fail("a number beyond the range of a double");
-    return value;
+    // std::strtod would take the decimal comma of the program's locale.
+    std::istringstream stream(text);
+    stream.imbue(std::locale::classic());
+    double number = 0;
+    if (!(stream >> number)) fail("a number beyond the range of a double");
+    return plain(number);
   }
 
   unsigned read_hex4() {
@@ -199,6 +219,15 @@ class JsonReader {
     append_utf8(text, code);
   }
 
+  void read_character(std::string* text) {
+    const char* first = at_ - 1;
+    const std::size_t bytes =
+        utf8_sequence(reinterpret_cast<const unsigned char*>(first), static_cast<std::size_t>(end_ - first));
+    if (bytes == 0) fail("a string that is not UTF-8");
+    text->append(first, bytes);
+    at_ = first + bytes;
+  }
+
   std::string read_text() {
     ++at_;
     std::string text;
@@ -211,7 +240,7 @@ class JsonReader {
       else if (static_cast<unsigned char>(c) < 0x20)
         fail("a control character within a string");
       else
-        text.push_back(c);
+        read_character(&text);
     }
   }
 
@@ -229,34 +258,40 @@ namespace {
 }  // namespace
 
 std::int64_t Json::integer(const std::string& what) const {
-  if (kind_ != Kind::integer) expected(what, "an integer");
-  return integer_;
+  const auto* integer = std::get_if<std::int64_t>(&value_);
+  if (!integer) expected(what, "an integer");
+  return *integer;
 }
 
 double Json::number(const std::string& what) const {
-  if (kind_ == Kind::integer) return static_cast<double>(integer_);
-  if (kind_ != Kind::number) expected(what, "a number");
-  return number_;
+  if (const auto* integer = std::get_if<std::int64_t>(&value_)) return static_cast<double>(*integer);
+  const auto* number = std::get_if<double>(&value_);
+  if (!number) expected(what, "a number");
+  return *number;
 }
 
 const std::string& Json::text(const std::string& what) const {
-  if (kind_ != Kind::text) expected(what, "a string");
-  return text_;
+  const auto* text = std::get_if<std::unique_ptr<const std::string>>(&value_);
+  if (!text) expected(what, "a string");
+  return **text;
 }
 
 const std::vector<Json>& Json::array(const std::string& what) const {
-  if (kind_ != Kind::array) expected(what, "an array");
-  return items_;
+  const auto* items = std::get_if<std::unique_ptr<const Items>>(&value_);
+  if (!items) expected(what, "an array");
+  return **items;
 }
 
 const std::vector<std::pair<std::string, Json>>& Json::object(const std::string& what) const {
-  if (kind_ != Kind::object) expected(what, "an object");
-  return members_;
+  const auto* members = std::get_if<std::unique_ptr<const Members>>(&value_);
+  if (!members) expected(what, "an object");
+  return **members;
 }
 
 const Json* Json::find(const char* key) const {
-  for (const auto& member : members_)
-    if (member.first == key) return &member.second;
+  if (const auto* members = std::get_if<std::unique_ptr<const Members>>(&value_))
+    for (const auto& member : **members)
+      if (member.first == key) return &member.second;
   return nullptr;
 }
 

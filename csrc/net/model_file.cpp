@@ -126,20 +126,25 @@ class GraphReader {
     const auto found = tensors_.find(stored);
     if (found == tensors_.end())
       throw InvalidArgument("constant '" + name + "': there is no tensor '" + stored + "'");
-    const StoredTensor& tensor = found->second;
+    ConstantPtr& constant = constants_[stored];
+    if (!constant) constant = constant_of(found->second);
+    define(name, graph_.add_constant(name, constant));
+  }
+
+  // Where it is mapped, or a copy where it lies out of line.
+  ConstantPtr constant_of(const StoredTensor& tensor) const {
     const unsigned char* at = data_ + tensor.begin;
-    std::shared_ptr<Constant> constant;
     if (reinterpret_cast<std::uintptr_t>(at) % dtype_size(tensor.type.dtype) != 0) {
-      constant = make_constant(tensor.type);
-      std::memcpy(const_cast<void*>(constant->data), at, tensor.type.bytes());
-    } else {
-      constant = std::make_shared<Constant>();
-      constant->type = tensor.type;
-      constant->data = at;
-      constant->keeper = keeper_;
-      constant->mapped = mapped_;
+      const std::shared_ptr<Constant> copy = make_constant(tensor.type);
+      std::memcpy(const_cast<void*>(copy->data), at, tensor.type.bytes());
+      return copy;
     }
-    define(name, graph_.add_constant(name, std::move(constant)));
+    auto constant = std::make_shared<Constant>();
+    constant->type = tensor.type;
+    constant->data = at;
+    constant->keeper = keeper_;
+    constant->mapped = mapped_;
+    return constant;
   }
 
   static Attribute attribute(const Json& json, const std::string& what) {
@@ -162,6 +167,19 @@ class GraphReader {
     return numbers;
   }
 
+  static Attributes read_attributes(const Json& json, const std::string& name, const std::string& what) {
+    const OpDef* op = find_op(name);
+    if (!op) throw InvalidArgument(what + " op: expected an operator of pyconv, got '" + name + "'");
+    Attributes attributes;
+    for (const auto& [key, value] : json.object(what + " attributes")) {
+      const bool known = std::any_of(op->attributes.begin(), op->attributes.end(),
+                                     [&, &key = key](const AttributeSpec& spec) { return key == spec.name; });
+      if (!known) throw InvalidArgument(what + " (" + name + "): there is no attribute '" + key + "'");
+      attributes.set(key, attribute(value, what + " attribute '" + key + "'"));
+    }
+    return attributes;
+  }
+
   void add_node(const Json& json) {
     const std::string& name = json.at("name", "node").text("node name");
     const std::string what = "node '" + name + "'";
@@ -169,11 +187,10 @@ class GraphReader {
     for (const Json& input : json.at("inputs", what).array(what + " inputs"))
       inputs.push_back(input.is(Json::Kind::null) ? kNoValue
                                                   : find(input.text(what + " inputs"), what));
-    Attributes attributes;
-    for (const auto& [key, value] : json.at("attributes", what).object(what + " attributes"))
-      attributes.set(key, attribute(value, what + " attribute '" + key + "'"));
-    const std::vector<ValueId> made = graph_.add_node(json.at("op", what).text(what + " op"),
-                                                      std::move(inputs), std::move(attributes), name);
+    const std::string& op = json.at("op", what).text(what + " op");
+    Attributes attributes = read_attributes(json.at("attributes", what), op, what);
+    const std::vector<ValueId> made =
+        graph_.add_node(op, std::move(inputs), std::move(attributes), name);
     const std::vector<Json>& outputs = json.at("outputs", what).array(what + " outputs");
     if (outputs.size() != made.size())
       throw InvalidArgument(what + ": outputs: expected " + std::to_string(made.size()) + ", got " +
@@ -194,6 +211,7 @@ class GraphReader {
   bool mapped_;
   Graph graph_;
   std::unordered_map<std::string, ValueId> values_;
+  std::unordered_map<std::string, ConstantPtr> constants_;  // by the tensor's name
 };
 
 ModelFile parse(const unsigned char* data, std::size_t bytes, std::shared_ptr<const void> keeper,
@@ -225,8 +243,8 @@ ModelFile parse(const unsigned char* data, std::size_t bytes, std::shared_ptr<co
   }
   check_disjoint(tensors);
   std::string graph, version;
-  for (const auto& [key, value] : file.metadata) {
-    if (key == "pyconv.graph") graph = value;
+  for (auto& [key, value] : file.metadata) {
+    if (key == "pyconv.graph") graph = std::move(value);
     if (key == "pyconv.version") version = value;
   }
   if (version != std::to_string(kModelFileVersion))

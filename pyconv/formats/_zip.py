@@ -35,7 +35,7 @@ def opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipI
                     members[info.filename] = info
                 yield archive, members
         except _DAMAGE as error:
-            raise ValueError(f"zip: {error}") from None
+            raise ValueError(f"zip: {str(error) or 'a member ends too soon'}") from None
         except OSError as error:
             if error.errno != errno.EINVAL:  # that one comes of seeking before the file's start
                 raise

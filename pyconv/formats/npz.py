@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import tokenize
 import zipfile
 from pathlib import Path
 
@@ -12,6 +13,11 @@ import numpy as np
 from pyconv.formats import _zip
 from pyconv.formats._arrays import MAX_RANK, AnyArray, checked_dtype, converted, without_prefix
 
+# What numpy's reader lets through of Python's parser, beside ValueError.
+_DAMAGED_HEADER = (
+    tokenize.TokenError, SyntaxError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError,
+)  # fmt: skip
+
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> AnyArray:
     with archive.open(info) as file:
@@ -19,7 +25,10 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> AnyArray:
         readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         if version not in readers:
             raise ValueError(f"npy version {version} is not supported")
-        shape, column_major, dtype = readers[version](file)
+        try:
+            shape, column_major, dtype = readers[version](file)
+        except _DAMAGED_HEADER as error:
+            raise ValueError(f"npy header: {type(error).__name__}: {error}") from None
         if dtype.kind not in "fiub":
             raise ValueError(f"expected numbers or bool, got {dtype}")
         if len(shape) > MAX_RANK or any(n < 0 for n in shape):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 
 import numpy as np
@@ -68,6 +69,16 @@ def test_npz_refuses(tmp_path):
     (tmp_path / "f").write_bytes(b"nonsense")
     with pytest.raises(ValueError, match="not a zip file"):
         load_npz(tmp_path / "f")
+
+
+def test_an_npy_header_that_is_no_python_is_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    for header in ("{'descr': (", "{'descr': '<f4',\x00", "((((", "{'descr': [], 'fortran_order': 0, 'shape': (}"):
+        text = header.encode().ljust(118, b" ") + b"\n"
+        member = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+        write(path, {"a.npy": member})
+        with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: 'a': .{{8}}"):
+            load_npz(path)
 
 
 def test_the_content_says_what_a_file_is(tmp_path):

@@ -14,10 +14,13 @@ import shlex
 import subprocess
 import sys
 import sysconfig
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support import cpp_build  # noqa: E402
+
 BUILD = ROOT / "build" / "sanitize"
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 FLAGS = ["-std=c++17", "-O1", "-g1", "-fPIC", "-ffp-contract=off", "-fvisibility=hidden"]
@@ -31,37 +34,14 @@ def compiler():
     return shlex.split(os.environ.get("CXX", "c++"))
 
 
-def stale(target: Path, depfile: Path) -> bool:
-    if not target.exists() or not depfile.exists():
-        return True
-    needed = depfile.read_text().replace("\\\n", " ").split(":", 1)[1].split()
-    return any(not Path(p).exists() or Path(p).stat().st_mtime > target.stat().st_mtime for p in needed)
-
-
 def build() -> Path:
     """The extension, in a folder to put before all others on PYTHONPATH."""
     import pybind11
 
-    sources = [
-        path
-        for path in sorted((ROOT / "csrc").rglob("*.cpp"))
-        if path.relative_to(ROOT / "csrc").parts[0] not in ELSEWHERE
-    ]
-    includes = [ROOT / "csrc", pybind11.get_include(), sysconfig.get_path("include")]
+    includes = [cpp_build.CSRC, pybind11.get_include(), sysconfig.get_path("include")]
     common = compiler() + FLAGS + SANITIZE + [f"-I{path}" for path in includes]
-
-    def compile_one(source: Path) -> tuple[Path, bool]:
-        target = BUILD / "objects" / source.relative_to(ROOT / "csrc").with_suffix(".o")
-        depfile = target.with_suffix(".d")
-        if not stale(target, depfile):
-            return target, False
-        target.parent.mkdir(parents=True, exist_ok=True)
-        command = [*common, "-MMD", "-MF", depfile, "-c", source, "-o", target]
-        subprocess.run([str(part) for part in command], check=True)
-        return target, True
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        compiled = list(pool.map(compile_one, sources))
+    units = [(source, common) for source in cpp_build.sources(without=ELSEWHERE)]
+    objects, changed = cpp_build.compile_stale(units, BUILD / "objects")
     package = BUILD / "site" / "pyconv"
     package.mkdir(parents=True, exist_ok=True)
     for entry in package.iterdir():
@@ -71,9 +51,8 @@ def build() -> Path:
         if not entry.name.startswith(("_core.cpython", "__pycache__")):
             (package / entry.name).symlink_to(entry)
     extension = package / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
-    if not extension.exists() or any(new for _, new in compiled):
-        objects = [str(target) for target, _ in compiled]
-        link = [*compiler(), *SANITIZE, "-shared", *objects, "-pthread", "-o", str(extension)]
+    if changed or not extension.exists():
+        link = [*compiler(), *SANITIZE, "-shared", *map(str, objects), "-pthread", "-o", str(extension)]
         subprocess.run(link, check=True)
     return package.parent
 

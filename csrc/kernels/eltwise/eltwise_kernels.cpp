@@ -28,7 +28,7 @@ extern const EltwiseFns eltwise_f32[kOps];
 }
 #endif
 
-const EltwiseFns& eltwise_fns(EltwiseOp op, Isa cap) {
+const EltwiseFns& eltwise_fns(EltwiseOp op, [[maybe_unused]] Isa cap) {
   const int row = static_cast<int>(op);
 #if PYCONV_X86
   if (isa_allowed(Isa::avx512, cap)) return avx512::eltwise_f32[row];

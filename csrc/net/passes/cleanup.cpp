@@ -34,11 +34,14 @@ void pass_fold_constants(Graph& graph, RewriteLog& log) {
     for (const ValueId id : node.inputs)
       if (id != kNoValue) used[static_cast<std::size_t>(id)] = true;
   }
+  // What is larger is computed in each run, in the arena, where memory_limit sees it.
+  std::size_t room = std::size_t{256} << 20;
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
     if (graph.nodes()[i].dead) continue;
     const NodeArgs args(graph, graph.nodes()[i]);
-    if (!all_inputs_known(args)) continue;
-    const std::vector<ConstantPtr> results = evaluate(args);
+    if (!all_inputs_known(args) || output_bytes(args) > room) continue;
+    const std::vector<ConstantPtr> results = evaluate(args, room);
+    if (args.node().op->layout != LayoutRule::alias) room -= output_bytes(args);
     const Node node = graph.nodes()[i];
     for (std::size_t k = 0; k < results.size(); ++k)
       graph.replace_uses(node.outputs[k],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from pyconv.graph import GraphBuilder, Tensor
 Array = npt.NDArray[Any]
 Shapes = Mapping[str, tuple[int, ...]]
 _MOST_LISTED = 20
+MOST_MADE = 2**30  # bytes of all constants that are computed while a network is recorded
 
 
 class NeedConstant(ValueError):
@@ -37,6 +39,7 @@ class Values:
         self._sources: dict[str, frozenset[str]] = {}
         # By a tensor's id: the operator and the inputs that it was made of.
         self.made: dict[int, tuple[str, Sequence[Tensor | None], Mapping[str, Any]]] = {}
+        self.room = MOST_MADE
 
     def __contains__(self, name: str) -> bool:
         return name in self._arrays or name in self._tensors
@@ -61,6 +64,18 @@ class Values:
         if name not in self._arrays and self._tensors[name].is_constant:
             self._arrays[name] = builder.graph.constant(self._tensors[name].id)
         return self._arrays.get(name)
+
+    def claim(self, shape: Sequence[int], dtype: Any) -> None:
+        """Takes the bytes of a constant off the room for all of them; ValueError where it does not suffice."""
+        if min(shape, default=0) < 0:
+            raise ValueError(f"expected sizes of 0 or more, got {tuple(shape)}")
+        wanted = prod(shape) * np.dtype(dtype).itemsize
+        if wanted > self.room:
+            raise ValueError(
+                f"expected constants of at most {MOST_MADE} bytes in all, "
+                f"got one of shape {tuple(shape)} where {self.room} are left"
+            )
+        self.room -= wanted
 
     def need_constant(self, name: str, what: str) -> None:
         inputs = self.sources(name)

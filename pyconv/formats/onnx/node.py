@@ -23,7 +23,6 @@ Built = Tensor | Array | Sequence[Tensor | Array | None]
 Builder = Callable[["Node"], Built]
 
 _FLOAT, _INT, _STRING, _TENSOR, _FLOATS, _INTS = 1, 2, 3, 4, 6, 7
-_MOST_CONSTANT = 2**28  # elements of a constant that the importer makes
 
 
 class Node:
@@ -156,9 +155,11 @@ class Node:
 
     def ops(self, op: str, inputs: Iterable[Tensor | Array | None], **attributes: Any) -> list[Tensor]:
         tensors = [self.builder.constant(i, self.name) if isinstance(i, np.ndarray) else i for i in inputs]
-        outputs = self.builder.nodes(op, tensors, self.name, True, **attributes)
+        outputs = self.builder.nodes(op, tensors, self.name, self._values.room, **attributes)
         for output in outputs:
             self._values.made[output.id] = op, tensors, attributes
+            if output.is_constant and op not in ("reshape", "identity"):
+                self._values.claim(output.shape, output.dtype)
         return outputs
 
     def known(self, x: Tensor | None) -> Array:
@@ -175,12 +176,12 @@ class Node:
 
     def full(self, shape: Sequence[int], value: Any, dtype: Any) -> Array:
         """A constant array, of bounded size."""
-        elements = 1
-        for size in shape:
-            elements *= size
-            if size < 0 or elements > _MOST_CONSTANT:
-                self.fail(f"expected a constant of at most 2^28 elements, got shape {tuple(shape)}")
+        self.claim(shape, dtype)
         return np.full(shape, value, dtype)
+
+    def claim(self, shape: Sequence[int], dtype: Any) -> None:
+        """Refuses a constant that is to be made where all of them together would take too much."""
+        self._values.claim(shape, dtype)
 
     def fail(self, why: str) -> None:
         raise ValueError(why)

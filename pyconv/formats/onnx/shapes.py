@@ -35,6 +35,8 @@ def split(n: Node) -> Built:
     count = n.integer("num_outputs", 0) if n.opset >= 18 else 0
     if sizes is None:
         count = count or n.outputs
+        if not 1 <= count <= len(n.message.output):
+            n.fail(f"num_outputs: expected 1 to {len(n.message.output)}, the node's outputs, got {count}")
         part = -(-x.shape[axis] // count) if n.opset >= 18 else x.shape[axis] // count
         sizes = [part] * (count - 1) + [x.shape[axis] - part * (count - 1)]
     if min(sizes) < 0 or sum(sizes) != x.shape[axis]:
@@ -222,7 +224,7 @@ def range_(n: Node) -> Built:
         count = int(wanted) if 0 < wanted < 2**40 else 0
         if not np.isfinite(wanted):
             n.fail("start, limit, delta: expected finite numbers")
-    n.full((count,), 0, np.int8)
+    n.claim((count,), start.dtype)
     steps = np.arange(count).astype(start.dtype) * delta.reshape(())
     return np.asarray(start.reshape(()) + steps, start.dtype)
 
