@@ -182,3 +182,12 @@ def test_bools_that_are_neither(tmp_path):
         assert "t" in str(error)
     else:
         assert set(y.view(np.uint8).tolist()) <= {0, 1}
+
+
+def test_a_name_with_a_nul_is_shown_whole():
+    with pytest.raises(ValueError, match=r"input 'a\\0b' shape: expected an array"):
+        _core.parse_model_bytes(graph_file({"inputs": [{**X, "name": "a\0b", "shape": 1}]}))
+    with pytest.raises(ValueError, match=r"input 'a\\0b': there is one of this name already"):
+        builder = GraphBuilder()
+        for _ in range(2):
+            builder.input("a\0b", (1,))
