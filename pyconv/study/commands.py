@@ -168,17 +168,21 @@ def probe(isa: str | None, threads: int, refresh: bool, plot: Path | None, as_js
 @click.argument("problem")
 @click.option("--accuracy", type=_ACCURACY, default="fast")
 @click.option("--threads", type=_POSITIVE, default=1)
-@click.option("--measure", is_flag=True, help="Also run each accepted algorithm and time it.")
-def algorithms(problem: str, accuracy: str, threads: int, measure: bool) -> None:
+@click.option("--measure", is_flag=True, help="Also run each accepted algorithm: time, spread, roofline, error.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def algorithms(problem: str, accuracy: str, threads: int, measure: bool, as_json: bool) -> None:
     """Which algorithms accept PROBLEM, at what cost, and why the others refuse.
 
     PROBLEM is a line such as g1ic32oc64_ih112kh3sh1ph1.
     """
     try:
-        table = survey.algorithms_table(engine.Conv2dProblem(problem), accuracy, threads, measure)
+        found = survey.algorithms(engine.Conv2dProblem(problem), accuracy, threads, measure)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    _console().print(table)
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), indent=1))
+        return
+    _console().print(survey.algorithms_table(found))
 
 
 @pyconv.command()

@@ -61,6 +61,12 @@ def test_algorithms(run):
     output = run("algorithms", "ic4oc4_ih8kh3ph1")
     assert "refused: the kernel is 3x3, not 1x1" in output and "chosen" in output
     assert "GFLOP/s" in run("algorithms", "ic4oc4_ih8kh3ph1", "--measure")
+    measured = json.loads(run("algorithms", "ic4oc4_ih8kh3ph1", "--measure", "--json"))
+    ways = {way["name"]: way for way in measured["algorithms"]}
+    assert ways["pointwise"]["reason"] and ways["pointwise"]["timing"] is None
+    assert ways["winograd_f2"]["executed_macs"] == 16 * 16 * 16 < measured["macs"] == 64 * 36 * 4
+    for way in (way for way in ways.values() if way["accepted"]):
+        assert way["timing"]["min_s"] > 0 and 0 <= way["error"] < 1e-4 and way["roofline_share"] > 0
     assert "problem: expected a line like" in run("algorithms", "nonsense", status=1)
 
 
