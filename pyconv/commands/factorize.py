@@ -11,6 +11,7 @@ import click
 from pyconv.commands.options import POSITIVE, model_options, plainly, shapes_of
 
 _OUT = click.Path(dir_okay=False, path_type=Path)
+_OF_METHODS = ("tolerance", "energy", "budget", "layers", "data", "no_fit", "only_faster", "output")
 _METHODS = click.Choice(["spatial", "tucker2", "cp", "depthwise", "best"])
 
 
@@ -29,10 +30,15 @@ class _Rank(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 @click.command()
-@click.argument("subject")
+@click.argument("subject", required=False)
 @model_options
+@click.option("--groups", type=POSITIVE, help="Of the grouped kind.  [default: 4, 8, 2 or 3]")
+@click.option("--expansion", type=POSITIVE, default=6, help="Of the inverted residual.")
+@click.option("--reduction", type=POSITIVE, default=4, help="Of the bottleneck.")
+@click.option("--squeeze", type=POSITIVE, default=16, help="Of the squeeze-excite.")
+@click.option("--against", help="Another network, to be set beside this one layer by layer.")
 @click.option("--method", type=_METHODS, help="Take the trained weights of a network apart.")
-@click.option("--rank", type=_Rank(), help="The rank of a method's chains; OUTxIN for tucker2.")
+@click.option("--rank", type=_Rank(), help="Of two passes, or of a method's chains; OUTxIN for tucker2.")
 @click.option("--tolerance", type=float, help="Or: the relative error on the weights of a layer.")
 @click.option("--energy", type=float, help="Or: the share of their squared norm that is kept.")
 @click.option("--budget", type=float, help="Or: the share of the convolutions' cost that shall be left.")
@@ -56,7 +62,7 @@ class _Rank(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @plainly
 def factorize(
-    subject: str,
+    subject: str | None,
     weights: Path | None,
     width: float | None,
     num_classes: int | None,
@@ -67,16 +73,39 @@ def factorize(
 ) -> None:
     """What the convolutions of SUBJECT cost when they are taken apart.
 
-    SUBJECT is a model file, an ONNX file or a network of `pyconv zoo`. With --method, and --rank, --tolerance,
-    --energy or --budget, its trained weights are approximated by chains of cheaper convolutions, and the new
-    network is run beside the old one.
+    SUBJECT is a layer, as ic64oc64_ih56kh3ph1; a model file, an ONNX file or a network of `pyconv zoo`; without
+    one, the lectures' table of one layer and that of MobileNet's body beside full convolutions are measured.
+
+    A layer is set beside all kinds of cheaper ones, a network's layers beside those that could stand in their
+    place. With --method, and --rank, --tolerance, --energy or --budget, the trained weights of a network are
+    approximated by chains of cheaper convolutions, and the new network is run beside the old one.
     """
-    from pyconv.commands import approximation, source
+    from pyconv.commands import lab, source
 
     options = {"width": width, "num_classes": num_classes}
-    wanted = source.Wanted(subject, weights, shapes_of(input_shape), threads, accuracy, options)
-    if asked["method"] is None:
-        raise ValueError("--method: expected one of spatial, tucker2, cp, depthwise, best")
+
+    def wanted(name: str) -> source.Wanted:
+        own = {} if Path(name).is_file() else options
+        return source.Wanted(name, weights, shapes_of(input_shape), threads, accuracy, own)
+
+    if asked["method"] is not None:
+        if subject is None:
+            raise ValueError("SUBJECT: expected a network for --method")
+        _approximate(wanted(subject), asked)
+        return
+    refused = [name for name in _OF_METHODS if asked[name] not in (None, (), False)]
+    if refused:
+        raise ValueError(f"--{refused[0].rstrip('s').replace('_', '-')}: expected --method too")
+    rank = asked["rank"]
+    if rank is not None and len(rank) != 1:
+        raise ValueError(f"--rank: expected one number for two passes, got {'x'.join(map(str, rank))}")
+    asked["rank"] = rank[0] if rank else None
+    lab.run(subject, wanted, asked, threads or 1)
+
+
+def _approximate(wanted: Any, asked: dict[str, Any]) -> None:
+    from pyconv.commands import approximation
+
     made = approximation.make(wanted, approximation.Asked(**{k: asked[k] for k in approximation.FIELDS}))
     if asked["as_json"]:
         click.echo(json.dumps(made.as_dict(), indent=1))

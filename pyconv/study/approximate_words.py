@@ -6,7 +6,8 @@ from pyconv.study.accuracy import Accuracy
 from pyconv.study.approximate import Approximation, Layer
 from pyconv.study.factorize import Structure
 from pyconv.study.gains import Gain, Gains
-from pyconv.study.units import percent, quantity, times
+from pyconv.study.lab_words import fewer, speed
+from pyconv.study.units import percent, quantity
 
 _KEPT = 0.9
 _SAME = 0.05
@@ -18,37 +19,22 @@ def rank_text(layer: Layer) -> str:
     return "x".join(map(str, layer.factors.rank))
 
 
-def speed(ratio: float) -> str:
-    """A ratio of times as "1.8x faster" or "1.3x slower".
-
-    >>> speed(1.84), speed(0.5), speed(1.01)
-    ('1.8x faster', '2.0x slower', 'as fast')
-    """
-    if abs(ratio - 1.0) <= _SAME:
-        return "as fast"
-    return f"{times(ratio)} faster" if ratio > 1 else f"{times(1 / ratio)} slower"
-
-
 def layer_sentence(layer: Layer, gain: Gain | None) -> str:
     """What a chain saves, what it gets wrong, and what became of the saving."""
-    fewer = layer.macs[0] / layer.macs[1]
+    saved = layer.macs[0] / layer.macs[1]
     text = (
         f"{layer.name}: {layer.factors.method} at rank {rank_text(layer)} leaves {percent(layer.factors.error)} "
-        f"of the weights out and needs {_fewer(fewer)}"
+        f"of the weights out and needs {fewer(saved)}"
     )
     if gain is None:
         return f"{text}."
     together = "" if len(gain.names) == 1 else f", with {_others(layer, gain)}"
     if gain.ratio <= 1 - _SAME:
         return f"{text}, yet it is {speed(gain.ratio)}{together}: {_lost(layer, gain)}."
-    if gain.ratio < _KEPT * fewer:
-        kept = "" if gain.ratio < 1 + _SAME else f", {percent(gain.ratio / fewer)} of the saving"
+    if gain.ratio < _KEPT * saved:
+        kept = "" if gain.ratio < 1 + _SAME else f", {percent(gain.ratio / saved)} of the saving"
         return f"{text}, and is {speed(gain.ratio)}{together}{kept}: {_lost(layer, gain)}."
     return f"{text}, and is {speed(gain.ratio)}{together}."
-
-
-def _fewer(ratio: float) -> str:
-    return f"{times(ratio)} fewer MACs" if ratio >= 1 else f"{times(1 / ratio)} more MACs"
 
 
 def _others(layer: Layer, gain: Gain) -> str:
@@ -81,7 +67,7 @@ def sentence(
         return f"{name} stays as it is: no layer is cheaper as a chain."
     before, after = found.macs
     parts = [
-        f"{name} with {len(found.layers)} of its layers as chains has {_fewer(before / after)} "
+        f"{name} with {len(found.layers)} of its layers as chains has {fewer(before / after)} "
         f"({quantity(before)} to {quantity(after)})"
     ]
     if measured is not None:

@@ -119,11 +119,12 @@ def _gain(
     before, after = (Timing(name, tuple(s.tolist())) for name, s in zip(("before", "after"), sums))
     steps = [[model._core.steps()[i] for i in own] for model, own in zip(models, held)]
     first, second = (" + ".join(step["algorithm"] for step in own if step["algorithm"]) for own in steps)
-    executed = [sum(map(_executed, own)) for own in steps]
-    return Gain(tuple(names), before, after, (first, second), (executed[0], executed[1]))
+    done = [sum(map(executed, own)) for own in steps]
+    return Gain(tuple(names), before, after, (first, second), (done[0], done[1]))
 
 
-def _executed(step: Mapping[str, Any]) -> int:
+def executed(step: Mapping[str, Any]) -> int:
+    """MACs of a step of `Model.describe` as its algorithm multiplies."""
     macs: int = step["macs"]
     if not step["problem"]:
         return macs

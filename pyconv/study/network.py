@@ -97,9 +97,11 @@ def _ladder(steps: Sequence[Mapping[str, Any]]) -> Ladder | None:
 
 
 def cycles_per_second(roofline: Roofline) -> float:
-    """Of one core, in the cycles that algorithms estimate: those in which two vectors of fused
-    multiply-adds retire."""
-    flops = 2 * FLOPS_PER_MAC * network_counts.LANES.get(roofline.isa, 1)
+    """Of one core, in the cycles that algorithms estimate: in each, two vectors of fused multiply-adds retire,
+    or fewer where the CPU's own are narrower."""
+    lanes = network_counts.LANES.get(roofline.isa, 1)
+    narrower: float = min(1.0, pyconv._core.cpu_info()["simd_bits"] / (32 * lanes))
+    flops = 2 * FLOPS_PER_MAC * lanes * narrower
     return roofline.peak_gflops * 1e9 / roofline.threads / flops
 
 
