@@ -22,6 +22,7 @@ from pathlib import Path
 import pyconv
 from pyconv.study import machine
 from pyconv.study.cost import Cost, convolution_cost
+from pyconv.study.machine_probe import clock_now
 from pyconv.study.timing import Case, Measurement, measure
 
 from .problems import Goal, Problem
@@ -305,6 +306,7 @@ def environment(threads: int = 1) -> dict[str, object]:
         "pyconv": pyconv.__version__,
         "compiler": compiler(),
         "commit": commit(),
+        "clock_ghz": round(clock_now(), 2),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     }
 

@@ -111,7 +111,7 @@ def run(settings: Settings, progress: Progress | None = None) -> Study:
     """Measures the machine, checks every contender, times them against one another."""
     progress = progress or _Silence()
     with progress.stage("this machine's roofline", machine.STEPS) as done:
-        roofline = machine.roofline(threads=settings.threads, refresh=True, on_step=done)
+        roofline = machine.roofline(threads=settings.threads, refresh=True, keep=False, on_step=done)
     x = photo.features(photo.load(settings.photo), settings.height, settings.width, settings.channels)
     contenders = list_contenders(settings)
     ready: dict[str, Ready] = {}

@@ -112,10 +112,12 @@ def roofline(
     *,
     threads: int = 1,
     refresh: bool = False,
+    keep: bool = True,
     seconds: float = 1.2,
     on_step: Callable[[str], None] | None = None,
 ) -> Roofline:
-    """The roofline of this machine, from the cache where it is there and `refresh` is not asked.
+    """The roofline of this machine, from the cache where it is there and `refresh` is not asked. Without `keep`
+    what is measured enters the cache only where nothing is: a study may run beside other work.
 
     `on_step(text)` is called before each of the `STEPS` measurements.
     """
@@ -124,7 +126,8 @@ def roofline(
     if not refresh and (kept := _load(path)) is not None:
         return kept
     result = _measure(chosen, threads, seconds, on_step)
-    store_json(path, {"format": _FORMAT, **result.as_dict()})
+    if keep or _load(path) is None:
+        store_json(path, {"format": _FORMAT, **result.as_dict()})
     return result
 
 

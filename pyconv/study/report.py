@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from rich import box
@@ -191,7 +192,8 @@ def steadiness(probe: Probe) -> str:
     if probe.page_fault_s is not None:
         pages = quantity(probe.page_fault_s * 2**20 / probe.page_bytes, "s")
         parts.append(f"first touch of a page {quantity(probe.page_fault_s, 's')} ({pages} a MiB)")
-    return ", ".join(parts)
+    busy = probe.load is not None and probe.load > (os.cpu_count() or 1)
+    return ", ".join(parts) + ("; beside other work: repeat it when the machine is idle" if busy else "")
 
 
 def _binary(size: int) -> str:

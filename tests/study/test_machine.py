@@ -60,6 +60,14 @@ def test_roofline_is_kept_and_refreshed(invented):
     assert (first.peak_gflops, first.bandwidth("L2", "copy")) == (100.0, 40.0)
 
 
+def test_what_is_not_to_be_kept_enters_an_empty_cache_alone(invented, monkeypatch):
+    first = machine.roofline(refresh=True, keep=False)
+    assert machine.roofline() == first
+    monkeypatch.setattr(_core, "probe_fma", lambda isa, seconds: [50.0])
+    assert machine.roofline(refresh=True, keep=False).peak_gflops == 50.0
+    assert machine.roofline() == first
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", json.dumps({"format": 1}), '{"format": 0}'])
 def test_a_damaged_cache_is_measured_again(invented, text):
     kept = machine.cache_file(machine.current_isa(), 1)

@@ -373,6 +373,8 @@ def test_command(tmp_path, monkeypatch, roofline):
     assert re.search(r"mobilenet_v1 has [5-8]\.\dx fewer MACs than mobilenet_v1_full", written)
     refused = CliRunner().invoke(report, ["mobilenet_v1", "--against", "nonsense"])
     assert refused.exit_code == 1 and "no such file" in refused.output
+    refused = CliRunner().invoke(report, ["mobilenet_v1", "--peers", "torch"])
+    assert refused.exit_code == 1 and "--peers: expected --measure too" in refused.output
 
 
 class Browser:
