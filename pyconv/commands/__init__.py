@@ -10,6 +10,7 @@ def add_to(group: click.Group) -> None:
     """Adds them."""
     from pyconv.bench.commands import bench
     from pyconv.commands.factorize import factorize
+    from pyconv.commands.field import field
     from pyconv.commands.networks import convert, explain, zoo
     from pyconv.commands.report import report
     from pyconv.commands.run import run
@@ -19,3 +20,4 @@ def add_to(group: click.Group) -> None:
     for command in (run, explain, report, zoo, convert, bench, stress):
         group.add_command(command)
     study.add_command(factorize)
+    study.add_command(field)

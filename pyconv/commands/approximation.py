@@ -75,8 +75,7 @@ class Made:
 
 def make(wanted: source.Wanted, asked: Asked) -> Made:
     """Raises ValueError and OSError with what is wrong."""
-    fusions = [name for name, _, _ in pyconv.passes() if name.startswith("fuse_")]
-    origin = source.find(dataclasses.replace(wanted, compile={"without": tuple(fusions)}))
+    origin = source.find(dataclasses.replace(wanted, compile={"without": rewrite.fusions()}))
     pictures, labels, fitting = _pictures(origin, asked)
     rank = None if asked.rank is None else asked.rank[0] if len(asked.rank) == 1 else asked.rank
     found = approximating.approximate(
@@ -116,13 +115,22 @@ def _pictures(origin: source.Found, asked: Asked) -> tuple[Any, Any, Any]:
     if len(pictures) < 2:
         raise ValueError(f"--data: expected two pictures or more, got {len(pictures)}")
     fitting = min(asked.calibrate, len(pictures) // 2)
+    tested = pictures.part(0, min(asked.samples, len(pictures) - fitting))
+    last = pictures.part(len(pictures) - fitting, len(pictures))
+    return _normalized(origin, tested), tested.labels, _normalized(origin, last)
+
+
+def inputs(origin: source.Found, data: str, samples: int) -> Any:
+    """The first pictures of a set as the network takes them."""
+    return _normalized(origin, dataset.load(data).part(0, samples))
+
+
+def _normalized(origin: source.Found, pictures: dataset.Dataset) -> Any:
     recipe = source.fitted_recipe(origin.recipe or source.guessed_recipe(origin), origin.model)
     if recipe.crop is not None and pictures.images.shape[1:3] != (recipe.crop, recipe.crop):
         height, width = pictures.images.shape[1:3]
         raise ValueError(f"--data: expected pictures of {recipe.crop}x{recipe.crop}, got {height}x{width}")
-    tested = pictures.part(0, min(asked.samples, len(pictures) - fitting))
-    last = pictures.part(len(pictures) - fitting, len(pictures))
-    return recipe.normalized(tested.images), tested.labels, recipe.normalized(last.images)
+    return recipe.normalized(pictures.images)
 
 
 def _structure(found: approximating.Approximation) -> algebra.Structure:

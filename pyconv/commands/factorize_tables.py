@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.table import Table
 from rich.text import Text
 
@@ -9,6 +11,7 @@ from pyconv.commands.tables import short
 from pyconv.commands.tables import table as made
 from pyconv.study.approximate import Approximation
 from pyconv.study.approximate_words import rank_text
+from pyconv.study.effective_field import EffectiveField
 from pyconv.study.gains import Gain, Gains, by_name
 from pyconv.study.units import percent, quantity, times
 
@@ -50,3 +53,23 @@ def _times(gain: Gain | None) -> list[str]:
         return ["", ""]
     seconds = (quantity(t.minimum, "s") for t in (gain.before, gain.after))
     return [_arrow(*seconds), times(gain.ratio)]
+
+
+def fields_table(name: str, fields: Sequence[EffectiveField]) -> Table:
+    """Receptive fields by the kernels' sizes and by measurement."""
+    rows = made(
+        f"{name}: what the output in the middle sees",
+        "layer", "output", "by the kernels", "in the picture", "95 % of what counts", "share", "spread",
+        left=1,
+    )  # fmt: skip
+    for found in fields:
+        sizes = [(found.reach.height, found.reach.width), (found.box.height, found.box.width)]
+        rows.add_row(
+            Text(short(found.layer)),
+            "x".join(map(str, found.shape[1:])),
+            "x".join(f"{side:g}" for side in found.theory),
+            *(f"{height}x{width}" for height, width in sizes),
+            percent(found.share),
+            "x".join(f"{side:.1f}" for side in found.sigma),
+        )
+    return rows

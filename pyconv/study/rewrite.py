@@ -37,13 +37,17 @@ class Chain:
     bias: Floats | None
 
 
+def fusions() -> tuple[str, ...]:
+    """The passes that make one node of several."""
+    return tuple(name for name, _, _ in pyconv.passes() if name.startswith("fuse_"))
+
+
 def plain(net: Any, input_shape: Any = None) -> _core.Graph:
     """The graph of a network with constants and batch norms folded, and nothing fused.
 
     A `Model` of a file keeps the fusions that it was saved with.
     """
-    fusions = [name for name, _, _ in pyconv.passes() if name.startswith("fuse_")]
-    graph: _core.Graph = pyconv.compile(net, input_shape, without=fusions).graph
+    graph: _core.Graph = pyconv.compile(net, input_shape, without=fusions()).graph
     return graph
 
 
@@ -88,7 +92,7 @@ class _Copy:
     def made(self, outputs: Sequence[int] | None) -> GraphBuilder:
         wanted = list(self.graph.outputs if outputs is None else outputs)
         names = self.graph.output_names if outputs is None else [str(id) for id in wanted]
-        nodes = _needed(self.graph, wanted)
+        nodes = needed(self.graph, wanted)
         for id in self.graph.inputs:
             name, dtype, shape, _ = self.graph.value(id)
             self.ids[id] = self.new.add_input(name, dtype, list(shape))
@@ -131,7 +135,7 @@ class _Copy:
         return [value]
 
 
-def _needed(graph: _core.Graph, outputs: Sequence[int]) -> list[dict[str, Any]]:
+def needed(graph: _core.Graph, outputs: Sequence[int]) -> list[dict[str, Any]]:
     """The nodes that `outputs` depend on."""
     wanted, found = set(outputs), []
     for node in reversed(graph.nodes()):
