@@ -1,5 +1,5 @@
-"""The commands of `pyconv` that work on networks: run, explain, report, zoo, convert, study factorize; bench
-and stress."""
+"""The commands of `pyconv` that work on networks: run, explain, report, zoo, convert, study factorize, bench,
+stress and verify."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ def add_to(group: click.Group) -> None:
     from pyconv.commands.report import report
     from pyconv.commands.run import run
     from pyconv.commands.stress import stress
+    from pyconv.commands.verify import verify
     from pyconv.study.commands import study
 
-    for command in (run, explain, report, zoo, convert, bench, stress):
+    for command in (run, explain, report, zoo, convert, bench, stress, verify):
         group.add_command(command)
     study.add_command(factorize)
     study.add_command(field)

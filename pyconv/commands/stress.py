@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,11 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-import pyconv
 from pyconv.commands.options import POSITIVE, console, plainly
 from pyconv.trust import run as trust
 from pyconv.trust.promises import PROMISES, Promise, find
 
+_LEAST = 0.05  # seconds, beside the start of a process
 _NAMES = click.Choice([promise.name for promise in PROMISES])
 
 
@@ -27,7 +26,9 @@ _NAMES = click.Choice([promise.name for promise in PROMISES])
     "--minutes", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
     help="How long, in all.",
 )  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), help="Of the random cases.  [default: a new one, printed]")
+@click.option(
+    "--seed", type=click.IntRange(min=0), help="Of the random cases.  [default: a new one, printed]"
+)
 @click.option("--only", type=_NAMES, multiple=True, help="This promise; several times for several.")
 @click.option("--cases", type=POSITIVE, help="At most so many cases of each promise.")
 @click.option("--replay", metavar="PROMISE:SEED:NUMBER", help="Run one case again, as a failure names it.")
@@ -62,20 +63,12 @@ def stress(
         seed = secrets.randbelow(2**32) if seed is None else seed
         outcomes = _run(chosen, seed, 60 * minutes, cases, None)
     if as_json:
-        document = {"seed": seed, "machine": machine(), "promises": [asdict(o) for o in outcomes]}
+        document = {"seed": seed, "machine": trust.machine(), "promises": [asdict(o) for o in outcomes]}
         click.echo(json.dumps(document, indent=1))
     else:
         _print(outcomes, seed)
     if any(outcome.kept is False for outcome in outcomes):
         raise SystemExit(1)
-
-
-def machine() -> dict[str, Any]:
-    """Where it ran."""
-    cpu = pyconv._core.cpu_info()
-    isas = sorted({kernel.isa for kernel in pyconv.kernels() if kernel.available})
-    return {"cpu": cpu.get("brand") or cpu.get("vendor", ""), "isas": isas, "system": platform.platform(),
-            "python": platform.python_version(), "pyconv": pyconv.__version__}  # fmt: skip
 
 
 def _list(as_json: bool) -> None:
@@ -98,7 +91,8 @@ def _run(
         tasks = {p.name: bars.add_task(p.name, total=1.0, start=False, figures="") for p in chosen}
         left = seconds
         for at, promise in enumerate(chosen):
-            share = trust.shared_out(left, chosen[at:])[promise.name]  # what others left over counts
+            share = trust.shared_out(left, chosen[at:])[promise.name]
+            share = max(_LEAST, share)  # what others left over counts, and what they took too much
             task = tasks[promise.name]
             bars.start_task(task)
 
@@ -116,7 +110,8 @@ def _run(
 def figures_text(figures: dict[str, Any]) -> str:
     """One line."""
     return ", ".join(
-        f"{value:,} {name}" if isinstance(value, int) else f"{name} {value}" for name, value in figures.items()
+        f"{value:,} {name}" if isinstance(value, int) else f"{name} {value}"
+        for name, value in figures.items()
     )
 
 
@@ -136,7 +131,7 @@ def _print(outcomes: Sequence[trust.Outcome], seed: int) -> None:
             out.print(f"\n{outcome.promise}: {outcome.text}", style="red", highlight=False, markup=False)
             if outcome.replay:
                 out.print(f"again: pyconv stress --replay {outcome.replay}", highlight=False)
-    where = machine()
+    where = trust.machine()
     out.print(
         f"seed {seed}; {where['cpu']}, {', '.join(where['isas'])}; Python {where['python']}",
         style="dim", highlight=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import queue
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import pyconv
 from pyconv.trust.promises import Promise, find
 
 SILENCE = 120.0
@@ -62,6 +64,15 @@ class Case:
 
     def __str__(self) -> str:
         return f"{self.promise}:{self.seed}:{self.index}"
+
+
+def machine() -> dict[str, Any]:
+    """Where it ran."""
+    cpu = pyconv._core.cpu_info()
+    isas = sorted({kernel.isa for kernel in pyconv.kernels() if kernel.available})
+    return {"cpu": cpu.get("brand") or cpu.get("vendor", ""), "cpus": os.cpu_count(), "isas": isas,
+            "system": platform.platform(), "python": platform.python_version(),
+            "pyconv": pyconv.__version__}  # fmt: skip
 
 
 def shared_out(seconds: float, chosen: Sequence[Promise]) -> dict[str, float]:

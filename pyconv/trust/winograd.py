@@ -58,7 +58,9 @@ def matrices(m: int) -> tuple[Doubles, Doubles, Doubles]:
     return first, second, third
 
 
-def transform(m: int, x: Any, weight: Any, padding: tuple[int, int, int, int], part: Part = lambda a: a) -> Doubles:
+def transform(
+    m: int, x: Any, weight: Any, padding: tuple[int, int, int, int], part: Part = lambda a: a
+) -> Doubles:
     """The convolution of x (n, c, h, w), padded (top, bottom, left, right), by F(m x m, 3 x 3) in float64;
     part=np.abs gives the amplified magnitudes."""
     bt, g, at = (part(matrix) for matrix in matrices(m))

@@ -22,9 +22,7 @@ def serve(task: dict[str, Any]) -> None:
     """Runs the promise and says how it went."""
     with open(task["slot"], "r+b") as file:
         slot = mmap.mmap(file.fileno(), 8)
-    work = Work(
-        task["seed"], task["seconds"], limit=task.get("limit"), only=task.get("only"), slot=slot
-    )
+    work = Work(task["seed"], task["seconds"], limit=task.get("limit"), only=task.get("only"), slot=slot)
     module, name = task["runs"].split(":")
     try:
         getattr(importlib.import_module(module), name)(work)

@@ -26,7 +26,7 @@ def invoke(*arguments, status=0):
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.name)
 def test_every_promise_is_kept_for_a_moment(promise):
-    found = run.show(promise, 1, 1.0, limit=20)
+    found = run.show(promise, 1, 0.3, limit=250 if promise.name == "guard" else 20)
     assert found.kept is not False, found.text
     assert found.figures or found.kept is None
 
@@ -74,7 +74,10 @@ def broken(name, **options):
 def test_a_wrong_result_names_its_case():
     found = broken("lies")
     assert found.kept is False and found.replay == "lies:9:3" and found.figures == {"cases": 4}
-    assert found.text == "counting: 1 of 1 differ in bits, first at (0,): got np.float32(3.0), expected np.float32(0.0)"
+    assert (
+        found.text
+        == "counting: 1 of 1 differ in bits, first at (0,): got np.float32(3.0), expected np.float32(0.0)"
+    )
 
 
 def test_a_crash_names_its_case():
