@@ -35,6 +35,18 @@ PROMISES = (
         replays=True,
     ),
     Promise(
+        "specials",
+        "NaN, infinities, -0 and subnormals go by the written rules in every operation",
+        "pyconv.trust.special_checks:run",
+        0.5,
+    ),
+    Promise(
+        "subnormals",
+        "what subnormal inputs cost beside normal ones is measured (a figure: nothing fails by it)",
+        "pyconv.trust.subnormal_times:run",
+        0.5,
+    ),
+    Promise(
         "guard",
         "no kernel reads or writes beside its operands",
         "pyconv.trust.guard_checks:run",
