@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import sys
@@ -18,8 +19,12 @@ from pyconv.trust.values import Draw
 from pyconv.trust.work import Skipped, Work
 
 SHAPES, INFERENCES = 10_000, 100_000
-ROOM = 1 << 20
-"""Bytes that the allocator's own bookkeeping may move by."""
+LEAST_SHAPES = 3000
+"""Fewer do not meet every size that the allocator keeps blocks of."""
+IN_USE = 256 << 10
+"""Bytes: what glibc keeps of freed blocks for a thread (64 sizes up to 1 KiB, seven of each), counted as in use."""
+RESIDENT = 8 << 20
+"""Bytes: holes between blocks, of the size of a dozen of the largest operands."""
 
 
 def resident() -> int:
@@ -32,24 +37,29 @@ def resident() -> int:
 
 
 class Flat:
-    """Watches the resident size: its highest in the second and in the third third of the work."""
+    """Watches the resident size and what the allocator has in use: their highest in each third of the work."""
 
     def __init__(self) -> None:
-        self.highest = [0, 0, 0]
+        self._used = _allocated()
+        self.resident, self.used = [0, 0, 0], [0, 0, 0]
 
-    def note(self, third: int) -> None:
-        self.highest[third] = max(self.highest[third], resident())
+    def note(self, done: float) -> None:
+        third = min(2, int(3 * done))
+        self.resident[third] = max(self.resident[third], resident())
+        self.used[third] = max(self.used[third], self._used())
 
-    @property
-    def growth(self) -> int:
-        return max(0, self.highest[2] - self.highest[1])
-
-    def check(self, what: str) -> None:
-        if self.growth > ROOM:
-            raise Broken(
-                f"{what}: {self.growth} bytes more in the last third than in the one before, which had "
-                f"{self.highest[1]}"
-            )
+    def figures(self, work: Work, enough: bool) -> None:
+        """Growth from the second third to the last; Broken where there was enough work to tell."""
+        work.figures["MB resident"] = round(max(self.resident) / 1e6, 1)
+        if not (self.resident[1] and self.resident[2]):
+            return
+        for what, highest, room in (("resident", self.resident, RESIDENT), ("in use", self.used, IN_USE)):
+            growth = max(0, highest[2] - highest[1])
+            work.figures[f"KB more {what}"] = growth // 1000
+            if enough and growth > room:
+                raise Broken(
+                    f"{growth} bytes more {what} in the last third than in the one before, which had {highest[1]}"
+                )
 
 
 def _shape(draw: Draw) -> None:
@@ -72,19 +82,13 @@ def shapes(work: Work) -> None:
     draw = Draw("shapes", work.seed)
     for index in work.cases(SHAPES):
         _shape(draw)
-        # How far in time or in number, whichever is further.
-        done = max(1 - work.left / work.seconds, index / SHAPES)
-        flat.note(min(2, int(3 * done)))
+        flat.note(max(1 - work.left / work.seconds, index / SHAPES))
         work.count("input shapes")
-    work.figures["MB resident"] = round(max(flat.highest) / 1e6, 1)
-    if flat.highest[1] and flat.highest[2]:
-        work.figures["growth in KB"] = flat.growth // 1000
-        if work.figures["input shapes"] >= 300:  # fewer do not fill the allocator's free lists
-            flat.check(f"{work.figures['input shapes']} shapes")
+    flat.figures(work, enough=work.figures["input shapes"] >= LEAST_SHAPES)
 
 
 def inferences(work: Work) -> None:
-    """100,000 runs of one network: not a page more than after the first thousand."""
+    """100,000 runs of two networks, on one thread and on two, in thirds."""
     made = [network(1, 1), network(2, 2)]
     out = [np.empty(model.output_shapes["output"], np.float32) for model, _ in made]
     flat = Flat()
@@ -92,12 +96,9 @@ def inferences(work: Work) -> None:
         for _ in range(50):
             for (model, x), to in zip(made, out):
                 model.run(x, out=to)
-        done = max(1 - work.left / work.seconds, 100 * index / INFERENCES)
-        flat.note(min(2, int(3 * done)))
+        flat.note(max(1 - work.left / work.seconds, 100 * index / INFERENCES))
         work.count("inferences", 100)
-    if flat.highest[1] and flat.highest[2]:
-        work.figures["growth in KB"] = flat.growth // 1000
-        flat.check(f"{work.figures['inferences']} inferences")
+    flat.figures(work, enough=True)
 
 
 def unmet(work: Work) -> None:
@@ -171,7 +172,6 @@ def repeated(work: Work) -> None:
 
 def _allocated() -> Any:
     """A function: bytes that are in use of the C library's allocator."""
-    import ctypes
 
     class Info(ctypes.Structure):
         _fields_ = [(name, ctypes.c_size_t) for name in

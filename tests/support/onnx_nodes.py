@@ -2,15 +2,21 @@
 
     python tests/support/onnx_nodes.py
 
-prints how many pass, fail and are refused, operator by operator.
+prints how many pass, fail and are refused, operator by operator;
+
+    python tests/support/onnx_nodes.py --rest > docs/onnx-nodes.md
+
+prints each of those that do not pass or are not run, with the reason.
 """
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections import Counter, defaultdict
 
 import numpy as np
+import onnx
 from onnx.backend.test.loader import load_model_tests
 from onnx.backend.test.runner import Runner
 
@@ -79,6 +85,40 @@ def verdict(case):
     return "passed"
 
 
+def refusal(case):
+    """The sentence with which a test is refused; None where it is not."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            check(case)
+    except AssertionError:
+        return "wrong results"
+    except (ValueError, TypeError) as error:
+        return " ".join(str(error).split())
+    return None
+
+
+def rest(refused):
+    """The page of all tests that do not pass: `refused` has a reason by name, the others are not run."""
+    waiting = defaultdict(lambda: defaultdict(list))
+    for case in load():
+        reason = skip_reason(case)
+        if reason is not None:
+            kind, _, which = reason.partition(": ")
+            waiting[kind][which].append(case.name)
+    lines = ["# ONNX node tests that do not pass", "", HOW.format(version=onnx.__version__), "", "## Refused", ""]
+    lines += [f"- `{name}`: {reason}" for name, reason in sorted(refused.items())]
+    for kind in sorted(waiting):
+        count = sum(len(names) for names in waiting[kind].values())
+        lines += ["", f"## Not run: {kind} ({count})", ""]
+        for which, names in sorted(waiting[kind].items()):
+            lines.append(f"- {which + ': ' if which else ''}{', '.join(f'`{name}`' for name in sorted(names))}")
+    return "\n".join(lines) + "\n"
+
+
+HOW = """onnx {version}. Made by `python tests/support/onnx_nodes.py --rest`; a test holds it to that."""
+
+
 def main():
     table, left = defaultdict(Counter), Counter()
     for case in load():
@@ -102,4 +142,8 @@ def main():
 VERDICTS = ("passed", "failed", "refused")
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["--rest"]:
+        reasons = {case.name: refusal(case) for case in load() if skip_reason(case) is None}
+        print(rest({name: reason for name, reason in reasons.items() if reason}), end="")
+    else:
+        main()

@@ -1,8 +1,8 @@
 """Accumulated error of whole networks against float64, fast and exact: a table.
 
-    python -m benchmarks.network_accuracy                        every network of the zoo: some minutes
-    python -m benchmarks.network_accuracy resnet50 lenet5        these
-    python -m benchmarks.network_accuracy --output FILE          written to a file as well
+    python -m pyconv.trust.network_errors                        every network of the zoo: some minutes
+    python -m pyconv.trust.network_errors resnet50 lenet5        these
+    python -m pyconv.trust.network_errors --output FILE          written to a file as well
 
 Weights are random, as `pyconv.zoo` makes them from a seed (LeNet-5: those that come with the package); the input
 is of integers' making (`pyconv.trust.values`). The truth is the graph before all passes in float64
