@@ -38,4 +38,38 @@ void activate_rows(const Activation& activation, Isa cap, float* data, std::int6
   }
 }
 
+namespace {
+
+// Vector operations for one vector of floats, of which two begin in a cycle, or one where the data path is half
+// as wide as the vector. Zen 4, AVX2 and AVX-512, behind a pointwise and a depthwise convolution, 2026-11; the
+// functions by themselves on Zen 5 (docs/numerics.md) are within a fifth of it.
+double operations(const Activation& activation) {
+  switch (activation.kind) {
+    case ActivationKind::none:
+    case ActivationKind::relu:
+    case ActivationKind::relu6: return 0.0;
+    case ActivationKind::leaky_relu: return 2.5;
+    case ActivationKind::hard_sigmoid: return 4.0;
+    case ActivationKind::hard_swish: return 5.0;
+    case ActivationKind::sigmoid: return activation.approximate ? 11.0 : 14.0;
+    case ActivationKind::silu: return activation.approximate ? 11.0 : 18.0;
+    case ActivationKind::elu: return 15.0;
+    case ActivationKind::tanh: return activation.approximate ? 18.0 : 21.0;
+    case ActivationKind::gelu: return 24.0;
+    case ActivationKind::gelu_tanh: return 34.0;
+  }
+  return 0.0;
+}
+
+constexpr double kEmulated = 5.0;  // cycles of a float's operation where fused multiply-adds are emulated
+
+}  // namespace
+
+double activation_cycles(const Activation& activation, Isa cap, std::int64_t floats) {
+  const double all = operations(activation) * static_cast<double>(floats);
+  if (cap == Isa::scalar) return kEmulated * all;
+  const double lanes = cap == Isa::avx512 ? 16.0 : cap == Isa::avx2 ? 8.0 : 4.0;
+  return all / (lanes * fmas_per_cycle(cap));
+}
+
 }  // namespace pyconv

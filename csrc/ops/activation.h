@@ -16,4 +16,8 @@ EltwiseOp activation_op(const Activation& activation);
 void activate_rows(const Activation& activation, Isa cap, float* data, std::int64_t rows,
                    std::int64_t cols, std::int64_t stride);
 
+// What activate_rows takes for so many floats that lie near, estimated; 0 for a clamp, which kernels apply as
+// they store.
+double activation_cycles(const Activation& activation, Isa cap, std::int64_t floats);
+
 }  // namespace pyconv

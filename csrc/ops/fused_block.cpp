@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/thread_pool.h"
+#include "ops/activation.h"
 #include "ops/extents.h"
 #include "simd/fp_env.h"
 
@@ -113,7 +114,11 @@ double FusedBlockPlan::cycles() const {
     of_image += project_->cycles((out.last - out.first) * d.ow());
   }
   if (p_.expands) of_image += static_cast<double>(d.ih) * expand_->cycles(d.iw);
-  return static_cast<double>(d.mb) * of_image + depthwise_verdict(d, request_.max_isa).cost;
+  const double wide = p_.expands ? activation_cycles(p_.expanded, request_.max_isa, d.src_size()) : 0.0;
+  const double narrow =
+      p_.projects ? activation_cycles(p_.projected, request_.max_isa, d.mb * d.oh() * d.ow() * p_.oc) : 0.0;
+  return static_cast<double>(d.mb) * of_image + depthwise_verdict(d, request_.max_isa).cost + wide + narrow +
+         activation_cycles(p_.middle, request_.max_isa, d.dst_size());
 }
 
 RowRange FusedBlockPlan::reached(RowRange rows) const {

@@ -4,6 +4,7 @@
 
 #include "base/thread_pool.h"
 #include "kernels/eltwise/eltwise.h"
+#include "ops/activation.h"
 #include "ops/conv2d/algorithms.h"
 #include "ops/extents.h"
 #include "simd/fp_env.h"
@@ -52,7 +53,8 @@ double ScaledPointwisePlan::cycles() const {
       scales_weights() ? rows_.scaling_cycles()
                        : conversion_cycles(static_cast<std::size_t>(p_.pixels * p_.ic) * sizeof(float));
   return static_cast<double>(p_.images) * (static_cast<double>(blocks) * rows_.cycles(block_) +
-                                           rows_.cycles(p_.pixels - blocks * block_) + scaling);
+                                           rows_.cycles(p_.pixels - blocks * block_) + scaling +
+                                           activation_cycles(p_.activation, p_.max_isa, p_.pixels * p_.oc));
 }
 
 void ScaledPointwisePlan::run(const float* src, const float* scale, const float* residual, float* dst,

@@ -142,7 +142,7 @@ def _run(
             bars.advance(task)
 
         found = suite.run(name, jobs, opts, passes=passes, on_job=on_job)
-    out = console(width=140)
+    out = console()
     out.print(_table(found), highlight=False)
     for note in found.notes:
         out.print(note, style="dim", highlight=False)

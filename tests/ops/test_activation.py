@@ -163,3 +163,19 @@ def test_fused_into_a_convolution(name, layout):
                 x, weight, bias, activation=name, algorithm=algorithm, max_isa=isa, **options
             )
             assert_same_bits(got, want, f"{algorithm} {isa}")
+
+
+def test_an_activation_counts_in_estimates():
+    """The same for every algorithm, nothing for a clamp, and more for a dearer one."""
+    weight = np.ones((16, 16, 3, 3), np.float32)
+
+    def costs(activation):
+        plan = pyconv.Conv2dPlan("ic16oc16_ih8kh3ph1", weight, activation=activation)
+        return {entry.name: entry.cost for entry in plan.describe()["algorithms"] if entry.accepted}
+
+    plain = costs(None)
+    assert costs("relu") == costs("relu6") == plain
+    more = {name: costs(name) for name in ("leaky_relu", "hard_swish", "silu", "gelu")}
+    added = [{round(cost[a] - plain[a], 6) for a in plain} for cost in more.values()]
+    assert all(len(values) == 1 for values in added)
+    assert 0 < min(added[0]) < min(added[1]) < min(added[2]) < min(added[3])

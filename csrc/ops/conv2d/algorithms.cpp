@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/status.h"
+#include "ops/activation.h"
 #include "ops/extents.h"
 
 namespace pyconv {
@@ -95,7 +96,7 @@ Verdict consider_conv2d(const Conv2dAlgorithm& algorithm, const Conv2dProblem& p
   if (!verdict.accepted) return verdict;
   const std::size_t staged =
       StagedBytes(p, request, verdict.src_layout, verdict.dst_layout).sum();
-  verdict.cost += conversion_cycles(staged);
+  verdict.cost += conversion_cycles(staged) + activation_cycles(request.activation, request.max_isa, p.dst_size());
   verdict.workspace_bytes = (verdict.workspace_bytes + 63) / 64 * 64 + staged;
   return verdict;
 }
