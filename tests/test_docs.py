@@ -34,6 +34,7 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTI
 # What a page may name, by the word that betrays it: file in the data folder, and the module it needs.
 FILES = {
     "mobilenet_v2": ("models/mobilenet_v2.onnx", "onnx"),
+    "cifar10_test": ("cifar10/cifar10_test.npz", "numpy"),
     "resnet20-": ("models/resnet20-12fca82f.th", "numpy"),
     "photo.jpg": (None, "PIL"),
 }

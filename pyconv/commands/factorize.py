@@ -36,6 +36,7 @@ class _Rank(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 @click.option("--expansion", type=POSITIVE, default=6, help="Of the inverted residual.")
 @click.option("--reduction", type=POSITIVE, default=4, help="Of the bottleneck.")
 @click.option("--squeeze", type=POSITIVE, default=16, help="Of the squeeze-excite.")
+@click.option("--no-tune", is_flag=True, help="Take the algorithms that the planner expects to be fastest.")
 @click.option("--against", help="Another network, to be set beside this one layer by layer.")
 @click.option("--method", type=_METHODS, help="Take the trained weights of a network apart.")
 @click.option("--rank", type=_Rank(), help="Of two passes, or of a method's chains; OUTxIN for tucker2.")

@@ -62,7 +62,14 @@ def _say(text: str) -> None:
 
 
 def _layer(problem: str, asked: Mapping[str, Any], threads: int) -> Result:
-    found = lab.run(problem, knobs=_knobs(asked), threads=threads, seconds=asked["seconds"], on_step=_say)
+    found = lab.run(
+        problem,
+        knobs=_knobs(asked),
+        threads=threads,
+        seconds=asked["seconds"],
+        tune=not asked["no_tune"],
+        on_step=_say,
+    )
 
     def draw(path: Path) -> None:
         from pyconv.study import factorize_plot
@@ -80,6 +87,7 @@ def _network(wanted: source.Wanted, asked: Mapping[str, Any], threads: int) -> R
         knobs=_knobs(asked),
         threads=threads,
         seconds=asked["seconds"],
+        tune=not asked["no_tune"],
         on_step=_say,
     )
 

@@ -100,7 +100,7 @@ def network(found: NetworkLab) -> RenderableType:
     if found.labs:
         wholes = [found.whole(kind) for kind in found.kinds]
         made.add_section()
-        made.add_row("all", "", quantity(wholes[0].macs[0]), "", quantity(wholes[0].seconds[0], "s"),
+        made.add_row("all", "", quantity(found.macs), "", quantity(found.seconds, "s"),
                      *(f"{times(w.mac_ratio)}, {times(w.time_ratio)}" for w in wholes))  # fmt: skip
     left: dict[str, int] = {}
     for why in found.left.values():

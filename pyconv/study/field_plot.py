@@ -30,14 +30,17 @@ def draw(found: EffectiveField, path: Path) -> None:
         )
         left, right = figure.subplots(1, 2)
         share = found.map / found.map.max()
-        shown = left.imshow(np.log10(np.maximum(share, _DARKEST)), cmap="viridis", interpolation="nearest")
+        shown = left.imshow(
+            np.log10(np.maximum(share, _DARKEST)),
+            cmap="viridis", interpolation="nearest", vmin=np.log10(_DARKEST), vmax=0,
+        )  # fmt: skip
         bar = figure.colorbar(shown, ax=left, shrink=0.85)
         ticks = np.arange(np.log10(_DARKEST), 1)
         bar.set_ticks(list(ticks), labels=[f"{100 * 10**t:g} %" for t in ticks])
         bar.set_label("counts, of the most important pixel")
         _box(left, found.reach, "white", "--", "can matter")
         _box(left, found.box, ORANGE, "-", "95 % of what does")
-        left.legend(loc="upper right", fontsize=9)
+        left.legend(loc="upper right", fontsize=9, facecolor="#444444", labelcolor="white")
         left.set_title("Pixels of the input")
         _profiles(right, found)
         figure.savefig(path, dpi=140)

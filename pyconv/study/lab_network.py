@@ -64,19 +64,26 @@ class NetworkLab:
         return Whole(kind, (macs[0], macs[1]), (seconds[0], seconds[1]))
 
     @property
+    def macs(self) -> int:
+        """Of all layers that were taken apart."""
+        return sum(len(self.layers[line]) * found[NORMAL].macs for line, found in self.labs.items())
+
+    @property
+    def seconds(self) -> float:
+        return sum(len(self.layers[line]) * found[NORMAL].best_s for line, found in self.labs.items())
+
+    @property
     def sentence(self) -> str:
         """What the kinds would save, and the layer where MACs and time part most."""
         if not self.labs:
             return f"{self.name} has no dense convolution of several taps: there is nothing to take apart."
-        parts = []
-        for kind in self.kinds:
-            whole = self.whole(kind)
-            parts.append(
-                f"{kind} layers would need {fewer(whole.mac_ratio)} and be {speed(whole.time_ratio)}"
-            )
-        total = self.whole(self.kinds[0])
-        first = f"{self.name}: of its {quantity(total.macs[0])} MACs in dense layers of several taps"
-        return f"{first}, {'; '.join(parts)}{self._worst()}."
+        wholes = [self.whole(kind) for kind in self.kinds]
+        parts = [f"{w.kind}, {fewer(w.mac_ratio)}, {speed(w.time_ratio)}" for w in wholes]
+        spent = quantity(self.macs)
+        return (
+            f"{self.name} spends {spent} MACs on dense layers of several taps; in their place: "
+            f"{'; '.join(parts)}. {self._worst()}."
+        )
 
     def _worst(self) -> str:
         kept = [
@@ -88,8 +95,8 @@ class NetworkLab:
         share, line, row = min(kept, key=lambda k: k[0])
         found = self.labs[line]
         return (
-            f"; least is left of {row.name} at {self.layers[line][0]}, {fewer(found.mac_ratio(row))} and "
-            f"{speed(found.time_ratio(row))}, {percent(share)} of the saving"
+            f"Least of the saving is left of {row.name} at {self.layers[line][0]}: {fewer(found.mac_ratio(row))}, "
+            f"{speed(found.time_ratio(row))}, {percent(share)}"
         )
 
     def as_dict(self) -> dict[str, object]:
