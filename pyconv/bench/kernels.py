@@ -57,7 +57,10 @@ def convolutions(kernel: pyconv.Kernel) -> tuple[str, list[str]]:
         "direct": ("direct", [f"ic64oc{_columns(columns, 64)}_ih28kh3ph1"]),
         "planar": ("planar", [f"ic32oc{columns}_ih56kh3ph1"]),
         "reference": ("reference", ["ic16oc16_ih14kh3ph1"]),
-        "winograd": (kernel.name.partition("_f32")[0], ["ic128oc128_ih28kh3ph1"]),
+        "winograd": (
+            f"winograd_f{kernel.tile[0]}",
+            ["ic64oc64_ih28kh5ph2" if "5x5" in kernel.name else "ic128oc128_ih28kh3ph1"],
+        ),
         "depthwise": (
             "depthwise",
             [f"{depthwise}{window}" for window in ("kh3ph1", "kh3sh2ph1", "kh5ph2", "kh5sh2ph2", "kh7ph3")],

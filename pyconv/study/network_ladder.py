@@ -29,9 +29,9 @@ WHY = {
     "neon": "Vectors of 4, 32 registers, and one instruction multiplies and adds.",
     "im2col": "The same products as one matrix product: long loops, for the price of copying each window.",
     "implicit_gemm": "The matrix product reads the image in place through pointers: no copy.",
-    "winograd_f2": "Transforms 4 x 4 tiles: 16 multiplications where the definition takes 36.",
-    "winograd_f4": "Transforms 6 x 6 tiles: 36 multiplications where the definition takes 144.",
-    "winograd_f6": "Transforms 8 x 8 tiles: 64 multiplications where the definition takes 324.",
+    "winograd_f2": "Transforms tiles: 16 multiplications for 2 x 2 outputs where 3 x 3 taps take 36.",
+    "winograd_f4": "Larger tiles: 36 multiplications for 4 x 4 outputs where 3 x 3 taps take 144.",
+    "winograd_f6": "The largest tiles: 64 multiplications for 6 x 6 outputs where 3 x 3 taps take 324.",
 }
 """What makes an algorithm, or an instruction set, faster than the rung below."""
 TOLERANCE = 1e-4

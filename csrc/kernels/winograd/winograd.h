@@ -1,30 +1,30 @@
-// Winograd transforms F(m x m, 3 x 3): a tile of m x m outputs from m + 2 squared inputs with (m+2)^2
-// multiplications per pair of channels instead of 9 m^2 (Lavin and Gray, arXiv:1509.09308):
+// Winograd transforms F(m x m, r x r): a tile of m x m outputs from a x a inputs, a = m + r - 1, with a^2
+// multiplications per pair of channels instead of (m r)^2 (Lavin and Gray, arXiv:1509.09308):
 //
 //     Y = A^T [ sum_c (G g_c G^T) * (B^T d_c B) ] A        * element by element
 //
-// Points: 0, the pairs +-kWinogradPoints, infinity (Toom-Cook, transposed). m = 2 pairs: one pair
-// gives F2, two F4, three F6. With E(t) = prod (t - p^2) = sum e_k t^k and E_i = E / (t - p_i^2) =
+// Points: 0, the pairs +-kWinogradPoints, infinity (Toom-Cook, transposed), a in all: one pair gives
+// F(2,3), two F(4,3) and F(2,5), three F(6,3) and F(4,5). With E(t) = prod (t - p^2) = sum e_k t^k and E_i = E / (t - p_i^2) =
 // sum q_ik t^k the matrices are, row by row for the points 0, +p_i, -p_i, infinity,
 //
 //     B^T   sum e_k d_2k,   sum q_ik d_(2k+2) +- p_i sum q_ik d_(2k+1),   sum e_k d_(2k+1)
-//     G     g_0 / e_0,      (g_0 +- p_i g_1 + p_i^2 g_2) / (2 p_i^2 E_i(p_i^2)),   g_2
+//     G     g_0 / e_0,      sum_k (+-p_i)^k g_k / (2 p_i^2 E_i(p_i^2)),            g_(r-1)
 //     A^T   y_j = [j = 0] m_0 + sum_i p_i^j (m_+i + (-1)^j m_-i) + [j = m-1] m_inf
 //
 // The points of F4 halve the error of the usual 1, 2 at the same cost: |A||G||g||B||d||A| over |g||d|
 // is 70 instead of 295 (Barabasz et al., arXiv:1803.10986, chose points the same way).
 //
-// Element e = i*(m+2) + j of a transformed tile is a vector over channels; the elements of one tile
+// Element e = i*a + j of a transformed tile is a vector over channels; the elements of one tile
 // lie element_stride apart, so that all tiles of one element are the rows of one matrix:
 //
 //     e=0: [tile 0: C floats, pad][tile 1: C floats, pad] ...
 //     e=1: ...
 //
 // Rounding. d and g are exact, a fused multiply-add rounds once, G g G^T is taken in double and
-// rounded once: |error| <= gamma(C + 2 m + 6) * (amplified + |bias|), gamma(n) = n u / (1 - n u),
+// rounded once: |error| <= gamma(C + 2 a + 2) * (amplified + |bias|), gamma(n) = n u / (1 - n u),
 // u = 2^-24,
 //     amplified = |A^T| [ sum_c (|G||g_c||G^T|) * (|B^T||d_c||B|) ] |A|
-// where C counts the sum, 1 G g G^T, m/2 + 1 each of the two passes of B and of A, 1 the bias; a
+// where C counts the sum, 1 G g G^T, a/2 each of the two passes of B and of A, 1 the bias; a
 // residual adds one. No element may overflow or underflow. An infinite or NaN input makes
 // NaN of all m x m outputs of the tiles that see it.
 #pragma once
@@ -34,13 +34,12 @@
 
 namespace pyconv {
 
-constexpr int kWinogradTap = 3;
-// [m/2 - 1]: the positive points of F(m, 3).
+// [pairs - 1]: the positive points.
 constexpr float kWinogradPoints[3][3] = {{1.0f}, {0.625f, 1.75f}, {0.5f, 1.0f, 2.0f}};
 // Floats by which channel counts of scratch rows are rounded up; no vector is longer.
 constexpr int kWinogradPad = 16;
 
-// One tile into its (m+2)^2 elements. Reads `channels` floats of each pixel, writes up to the next
+// One tile into its a^2 elements. Reads `channels` floats of each pixel, writes up to the next
 // multiple of kWinogradPad.
 struct WinogradInput {
   const float* src = nullptr;           // first pixel of the tile, where all of them lie in the image
@@ -51,7 +50,7 @@ struct WinogradInput {
   std::int64_t element_stride = 0;
 };
 
-// (m+2)^2 elements into `rows` x `cols` outputs of the tile: bias, residual, clamp (NaN passes).
+// a^2 elements into `rows` x `cols` outputs of the tile: bias, residual, clamp (NaN passes).
 struct WinogradOutput {
   const float* src = nullptr;  // readable up to the next multiple of kWinogradPad, as is bias
   std::int64_t element_stride = 0;
@@ -75,6 +74,7 @@ struct WinogradTransforms {
 
 struct WinogradKernel {
   KernelInfo info;  // tile_rows = m
+  int taps;         // r
   const WinogradTransforms* transforms;
 };
 

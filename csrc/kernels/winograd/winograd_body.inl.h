@@ -1,5 +1,5 @@
 // Generic body of the Winograd transforms; contract, matrices and their symbols in winograd.h.
-// Included inside a target region, after simd/<isa>.h and simd/opaque.inl.h. P pairs of points: m = 2 P.
+// Included inside a target region, after simd/<isa>.h and simd/opaque.inl.h. P pairs of points, M = m.
 namespace pyconv {
 namespace PYCONV_ISA_NS {
 namespace {
@@ -74,17 +74,17 @@ PYCONV_INLINE void input_pass(const vf (&d)[2 * P + 2], vf (&out)[2 * P + 2]) {
 }
 
 // y_j for j of one parity; even rows need the sums of pairs, odd rows the differences.
-template <int P, int Odd>
-PYCONV_INLINE void output_rows(const vf (&m)[2 * P + 2], vf (&out)[P]) {
+template <int P, int M, int Odd>
+PYCONV_INLINE void output_rows(const vf (&m)[2 * P + 2], vf (&out)[M / 2]) {
   constexpr WinogradScheme<P> scheme;
   vf part[P];
 #pragma GCC unroll 4
   for (int i = 0; i < P; ++i)
     part[i] = Odd ? sub(m[1 + 2 * i], m[2 + 2 * i]) : add(m[1 + 2 * i], m[2 + 2 * i]);
 #pragma GCC unroll 4
-  for (int j = 0; j < P; ++j) {
+  for (int j = 0; j < M / 2; ++j) {
     const int row = 2 * j + Odd;
-    const bool outer = row == 0 || row == 2 * P - 1;
+    const bool outer = row == 0 || row == M - 1;
     out[j] = outer ? multiply_add(scheme.power[0][row], part[0], m[Odd ? 2 * P + 1 : 0])
                    : scale(scheme.power[0][row], part[0]);
 #pragma GCC unroll 4
@@ -170,22 +170,22 @@ void winograd_input(const WinogradInput& description) {
     input_channels<P, false>(in);
 }
 
-template <int P>
-PYCONV_INLINE void output_pass(const vf (&m)[2 * P + 2], vf (&out)[2 * P]) {
-  vf even[P], odd[P];
-  output_rows<P, 0>(m, even);
-  output_rows<P, 1>(m, odd);
+template <int P, int M>
+PYCONV_INLINE void output_pass(const vf (&m)[2 * P + 2], vf (&out)[M]) {
+  vf even[M / 2], odd[M / 2];
+  output_rows<P, M, 0>(m, even);
+  output_rows<P, M, 1>(m, odd);
 #pragma GCC unroll 4
-  for (int j = 0; j < P; ++j) {
+  for (int j = 0; j < M / 2; ++j) {
     out[2 * j] = even[j];
     out[2 * j + 1] = odd[j];
   }
 }
 
-template <int P, bool Tail>
+template <int P, int M, bool Tail>
 PYCONV_INLINE void output_vector(const WinogradOutput& out, const Strides& elements,
                                  const Strides& rows, std::int64_t c, vm tail) {
-  constexpr int A = 2 * P + 2, M = 2 * P;
+  constexpr int A = 2 * P + 2;
   vf half[A][M];
   const float* from = out.src + c;
 #pragma GCC unroll 8
@@ -193,7 +193,7 @@ PYCONV_INLINE void output_vector(const WinogradOutput& out, const Strides& eleme
     vf m[A];
 #pragma GCC unroll 8
     for (int j = 0; j < A; ++j) m[j] = load(elements.at(from, j));
-    output_pass<P>(m, half[i]);
+    output_pass<P, M>(m, half[i]);
     from = opaque(from + A * out.element_stride);
   }
   const vf bias = load(out.bias + c), lo = set1(out.lo), hi = set1(out.hi);
@@ -203,7 +203,7 @@ PYCONV_INLINE void output_vector(const WinogradOutput& out, const Strides& eleme
     vf m[A], y[M];
 #pragma GCC unroll 8
     for (int i = 0; i < A; ++i) m[i] = half[i][j];
-    output_pass<P>(m, y);
+    output_pass<P, M>(m, y);
     float* to = opaque(out.dst + c + j * out.pixel_stride);
     const float* residual = out.residual ? out.residual + c + j * out.residual_pixel : nullptr;
 #pragma GCC unroll 8
@@ -223,15 +223,15 @@ PYCONV_INLINE void output_vector(const WinogradOutput& out, const Strides& eleme
   }
 }
 
-template <int P>
+template <int P, int M>
 void winograd_output(const WinogradOutput& description) {
   const WinogradOutput out = description;
   const Strides elements(out.element_stride), rows(out.row_stride);
   std::int64_t c = 0;
   for (; c + VL <= out.channels; c += VL)
-    output_vector<P, false>(out, elements, rows, c, mask_first(VL));
+    output_vector<P, M, false>(out, elements, rows, c, mask_first(VL));
   if (c < out.channels)
-    output_vector<P, true>(out, elements, rows, c,
+    output_vector<P, M, true>(out, elements, rows, c,
                            mask_first(static_cast<int>(out.channels - c)));
 }
 

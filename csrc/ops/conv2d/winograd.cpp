@@ -1,4 +1,5 @@
-// Winograd convolution F(m x m, 3 x 3), m = 2, 4, 6 (Lavin and Gray, arXiv:1509.09308), on NHWC:
+// Winograd convolution F(m x m, r x r) (Lavin and Gray, arXiv:1509.09308), r = 3 with m = 2, 4, 6 and r = 5
+// with m = 2, 4, on NHWC:
 //
 //     tiles of src -> V [element][tile][C]          input transforms, vectors over channels
 //     V[element] * weights[element] -> M[element]   the gemm family's micro-kernels
@@ -21,10 +22,11 @@ namespace pyconv {
 
 namespace {
 
-constexpr int kMostElements = 64;
+constexpr int kMostEdge = 8, kMostElements = kMostEdge * kMostEdge;
 constexpr int kWidestPanel = 64;
-// F6's error is two to three times F4's: it has to be this much faster to be chosen.
-constexpr double kF6Handicap = 1.3;
+// With three pairs of points the error is two to three times that of two: it has to be this much faster to
+// be chosen.
+constexpr double kThreePairsHandicap = 1.3;
 
 class WinogradConv final : public Conv2dImpl {
  public:
@@ -32,7 +34,7 @@ class WinogradConv final : public Conv2dImpl {
                const float* bias)
       : p_(p), pixel_(p, request), activation_(request.activation), cap_(request.max_isa), threads_(request.threads),
         s_(m, p, request),
-        weights_(m, s_.panels, s_.chunk_panels, p.ic, p.oc, weight, bias, request.threads),
+        weights_(m, s_.taps, s_.panels, s_.chunk_panels, p.ic, p.oc, weight, bias, request.threads),
         zeros_(static_cast<std::size_t>(std::max<std::int64_t>(kWidestPanel, p.ic)) *
                sizeof(float)) {
     std::memset(zeros_.data(), 0, zeros_.bytes());
@@ -103,7 +105,7 @@ class WinogradConv final : public Conv2dImpl {
 
   void transform_input(const Conv2dRun& run, std::int64_t tile, float* v) const {
     const TilePlace at = place(tile);
-    const int alpha = s_.m + 2;
+    const int alpha = s_.edge();
     const std::int64_t y0 = at.y - p_.pt, x0 = at.x - p_.pl;
     const float* image = run.src + at.image * p_.ih * p_.iw * pixel_.src;
     WinogradInput in;
@@ -201,7 +203,10 @@ std::string pair_text(std::int64_t h, std::int64_t w) {
 }
 
 Verdict consider_winograd(int m, const Conv2dProblem& p, const Conv2dRequest& request) {
-  if (p.kh != 3 || p.kw != 3) return refuse("the kernel is " + pair_text(p.kh, p.kw) + ", not 3x3");
+  const bool five = m + 4 <= kMostEdge && p.kh == 5 && p.kw == 5;
+  if (!five && (p.kh != 3 || p.kw != 3))
+    return refuse("the kernel is " + pair_text(p.kh, p.kw) + ", not 3x3" +
+                  (m + 4 <= kMostEdge ? " or 5x5" : ""));
   if (p.sh != 1 || p.sw != 1) return refuse("the stride is " + pair_text(p.sh, p.sw) + ", not 1");
   if (p.dh != 1 || p.dw != 1) return refuse("the dilation is " + pair_text(p.dh, p.dw) + ", not 1");
   if (p.g != 1) return refuse("the convolution has " + std::to_string(p.g) + " groups, not one");
@@ -215,7 +220,7 @@ Verdict consider_winograd(int m, const Conv2dProblem& p, const Conv2dRequest& re
     return refuse("kernel '" + request.kernel + "' is no gemm or winograd_f" + std::to_string(m) +
                   " row that " + isa_name(request.max_isa) + " allows");
   Verdict verdict{true, "", s.cycles(p), s.workspace_bytes(request.threads)};
-  if (m == 6) verdict.cost *= kF6Handicap;
+  if (s.pairs() == 3) verdict.cost *= kThreePairsHandicap;
   if (request.one_shot) verdict.cost += s.packing_cycles(p);
   return verdict;
 }

@@ -15,9 +15,9 @@ std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1)
 // of cache lines, since rows a power of two apart share few cache sets.
 std::int64_t odd_lines(std::int64_t floats) { return round_up(floats, 16) | 16; }
 
-const WinogradKernel* pick_transforms(int m, Isa gemm_isa, const std::string& kernel) {
+const WinogradKernel* pick_transforms(int m, int taps, Isa gemm_isa, const std::string& kernel) {
   for (const WinogradKernel& row : winograd_kernels())
-    if (row.info.tile_rows == m && row.info.isa == gemm_isa &&
+    if (row.info.tile_rows == m && row.taps == taps && row.info.isa == gemm_isa &&
         (kernel.empty() || kernel == row.info.name))
       return &row;
   return nullptr;
@@ -25,13 +25,11 @@ const WinogradKernel* pick_transforms(int m, Isa gemm_isa, const std::string& ke
 
 // Vector additions and multiplications, fused ones counted once, of both transforms of one tile: the
 // passes of winograd_body.inl.h.
-double input_operations(int m) {
-  const int pairs = m / 2;
-  return 2.0 * (m + 2) * (2 * pairs + pairs * (2 * pairs + 1));
+double input_operations(int pairs) {
+  return 4.0 * (pairs + 1) * (2 * pairs + pairs * (2 * pairs + 1));
 }
-double output_operations(int m) {
-  const int pairs = m / 2;
-  return (2.0 * m + 2) * (2 * pairs * pairs + 2 * pairs);
+double output_operations(int pairs, int m) {
+  return (2.0 * pairs + 2 + m) * pairs * (m + 2);
 }
 
 // Bytes per cycle at which `bytes` that are used over and over stream from where they fit: half of a
@@ -54,7 +52,7 @@ constexpr double kTileCalls = 150.0, kProductCall = 40.0;
 }  // namespace
 
 WinogradShape::WinogradShape(int m_, const Conv2dProblem& p, const Conv2dRequest& request)
-    : m(m_), elements((m_ + 2) * (m_ + 2)), channels(p.ic), tiles_h((p.oh() + m_ - 1) / m_),
+    : m(m_), taps(static_cast<int>(p.kh)), elements(edge() * edge()), channels(p.ic), tiles_h((p.oh() + m_ - 1) / m_),
       tiles_w((p.ow() + m_ - 1) / m_), tiles(p.mb * tiles_h * tiles_w) {
   Isa cap = request.max_isa;
   std::string transform_row, gemm_row = request.kernel;
@@ -66,7 +64,7 @@ WinogradShape::WinogradShape(int m_, const Conv2dProblem& p, const Conv2dRequest
   }
   panels = plan_panels(gemm_registry(), p.oc, std::min(tiles, kMostTiles), p.ic, cap, gemm_row);
   if (panels.empty()) return;
-  transforms = pick_transforms(m, panels.front().kernel->isa, transform_row);
+  transforms = pick_transforms(m, taps, panels.front().kernel->isa, transform_row);
   if (!transforms) return;
   for (const WeightPanel& panel : panels) columns += panel.kernel->tile_cols;
   cut(p, request.threads);
@@ -151,7 +149,8 @@ double WinogradShape::transform_cycles(const Conv2dProblem& p) const {
   const double result_vectors = static_cast<double>((p.oc + lanes - 1) / lanes);
   const double arithmetic = count * 100.0 /
                             (fmas_per_cycle(transforms->info.isa) * transforms->info.efficiency) *
-                            (source_vectors * input_operations(m) + result_vectors * output_operations(m));
+                            (source_vectors * input_operations(pairs()) +
+                             result_vectors * output_operations(pairs(), m));
   // V and M written once, V read for every chunk, M once; half of it hides behind arithmetic in L2.
   const double v_bytes = 4.0 * elements * count * static_cast<double>(p.ic);
   const double m_bytes = 4.0 * elements * count * static_cast<double>(p.oc);
@@ -170,7 +169,7 @@ double WinogradShape::cycles(const Conv2dProblem& p) const {
 }
 
 double WinogradShape::least_cycles(int m, const Conv2dProblem& p) {
-  const double elements = (m + 2) * (m + 2);
+  const double edge = static_cast<double>(m + p.kh - 1), elements = edge * edge;
   const double tiles = static_cast<double>(p.mb * ((p.oh() + m - 1) / m) * ((p.ow() + m - 1) / m));
   return tiles * kTileCalls + elements * kProductCall +
          elements * tiles * static_cast<double>(p.ic * p.oc) / (16.0 * fmas_per_cycle(Isa::avx512));

@@ -13,7 +13,7 @@ struct WinogradShape {
   static constexpr std::int64_t kFewTiles = 49;
   static constexpr int kMostOwners = 8;  // threads that make V for themselves
 
-  int m, elements;
+  int m, taps, elements;  // taps: r, of a row and of a column
   std::int64_t channels, tiles_h, tiles_w, tiles;  // tiles: of all images
   std::vector<WeightPanel> panels;
   std::int64_t columns = 0;                    // of all panels, padding included
@@ -36,6 +36,8 @@ struct WinogradShape {
   double cycles(const Conv2dProblem& p) const;
   // No shape takes less: vectors of 16 lanes at the FMA pipes' peak.
   static double least_cycles(int m, const Conv2dProblem& p);
+  int edge() const { return m + taps - 1; }
+  int pairs() const { return (m + taps - 3) / 2; }
   // What transforming the weights takes beyond what packing them plainly would.
   double packing_cycles(const Conv2dProblem& p) const;
 

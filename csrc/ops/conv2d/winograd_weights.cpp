@@ -11,14 +11,15 @@ namespace {
 
 constexpr int kWidest = 64;  // columns transformed at once: one panel
 constexpr int kMostElements = 64;
+constexpr int kMostTaps = 5;
 constexpr std::int64_t kChannelBlock = 32;
 
-// G of F(m, 3) as the scales of its rows: the outer ones, and the one of each pair.
+// G of F(m, taps) as the scales of its rows: the outer ones, and the one of each pair.
 struct FilterTransform {
-  int pairs;
+  int taps, pairs;
   double first, point[3], scale[3];
 
-  explicit FilterTransform(int m) : pairs(m / 2), first(1.0), point(), scale() {
+  FilterTransform(int taps_, int pairs_) : taps(taps_), pairs(pairs_), first(1.0), point(), scale() {
     const float* points = kWinogradPoints[pairs - 1];
     for (int i = 0; i < pairs; ++i) {
       point[i] = points[i];
@@ -35,20 +36,20 @@ struct FilterTransform {
   // out[k] = (G g)[k] for `columns` filters side by side; k lies `out_stride` doubles apart.
   void apply(const double* g, std::int64_t g_stride, double* out, std::int64_t out_stride,
              int columns) const {
-    const double *g0 = g, *g1 = g + g_stride, *g2 = g + 2 * g_stride;
     double* last = out + (2 * pairs + 1) * out_stride;
     for (int n = 0; n < columns; ++n) {
-      out[n] = g0[n] * first;
-      last[n] = g2[n];
+      out[n] = g[n] * first;
+      last[n] = g[(taps - 1) * g_stride + n];
     }
     for (int i = 0; i < pairs; ++i) {
-      const double p = point[i], square = p * p, s = scale[i];
       double* plus = out + (1 + 2 * i) * out_stride;
       double* minus = plus + out_stride;
       for (int n = 0; n < columns; ++n) {
-        const double even = g0[n] + square * g2[n], odd = p * g1[n];
-        plus[n] = (even + odd) * s;
-        minus[n] = (even - odd) * s;
+        double even = 0.0, odd = 0.0;
+        for (int k = taps - 1; k >= 0; k -= 2) even = g[k * g_stride + n] + point[i] * point[i] * even;
+        for (int k = taps - 2; k >= 0; k -= 2) odd = g[k * g_stride + n] + point[i] * point[i] * odd;
+        plus[n] = (even + point[i] * odd) * scale[i];
+        minus[n] = (even - point[i] * odd) * scale[i];
       }
     }
   }
@@ -56,11 +57,11 @@ struct FilterTransform {
 
 }  // namespace
 
-WinogradWeights::WinogradWeights(int m, std::vector<WeightPanel> panels, std::size_t chunk_panels,
-                                 std::int64_t channels, std::int64_t oc, const float* weight,
+WinogradWeights::WinogradWeights(int m, int taps, std::vector<WeightPanel> panels,
+                                 std::size_t chunk_panels, std::int64_t channels, std::int64_t oc, const float* weight,
                                  const float* bias, int threads)
-    : panels_(std::move(panels)), channels_(channels) {
-  const std::int64_t elements = (m + 2) * (m + 2);
+    : taps_(taps), pairs_((m + taps - 3) / 2), panels_(std::move(panels)), channels_(channels) {
+  const std::int64_t elements = (m + taps - 1) * (m + taps - 1);
   std::int64_t floats = 0, columns = 0;
   for (std::size_t i = 0; i < panels_.size(); i += chunk_panels) {
     Chunk chunk;
@@ -86,23 +87,23 @@ WinogradWeights::WinogradWeights(int m, std::vector<WeightPanel> panels, std::si
                [&](std::int64_t index, int) {
                  const std::size_t at = static_cast<std::size_t>(index / blocks);
                  const std::int64_t c0 = index % blocks * kChannelBlock;
-                 pack(m, chunks_[at / chunk_panels], panels_[at], c0,
+                 pack(chunks_[at / chunk_panels], panels_[at], c0,
                       std::min(channels, c0 + kChannelBlock), oc, weight);
                });
 }
 
-void WinogradWeights::pack(int m, const Chunk& chunk, const WeightPanel& panel, std::int64_t c0,
-                           std::int64_t c1, std::int64_t oc, const float* weight) {
-  const FilterTransform transform(m);
-  const int alpha = m + 2, nr = panel.kernel->tile_cols;
-  double g[9][kWidest], half[3][8][kWidest], u[kMostElements][kWidest];
+void WinogradWeights::pack(const Chunk& chunk, const WeightPanel& panel, std::int64_t c0, std::int64_t c1,
+                           std::int64_t oc, const float* weight) {
+  const FilterTransform transform(taps_, pairs_);
+  const int alpha = 2 * pairs_ + 2, nr = panel.kernel->tile_cols, area = taps_ * taps_;
+  double g[kMostTaps * kMostTaps][kWidest], half[kMostTaps][8][kWidest], u[kMostElements][kWidest];
   for (std::int64_t c = c0; c < c1; ++c) {
     for (int n = 0; n < nr; ++n) {
       const std::int64_t column = panel.first_column + n;
-      const float* filter = weight + (column * channels_ + c) * 9;
-      for (int t = 0; t < 9; ++t) g[t][n] = column < oc ? static_cast<double>(filter[t]) : 0.0;
+      const float* filter = weight + (column * channels_ + c) * area;
+      for (int t = 0; t < area; ++t) g[t][n] = column < oc ? static_cast<double>(filter[t]) : 0.0;
     }
-    for (int s = 0; s < 3; ++s) transform.apply(g[s], 3 * kWidest, half[s][0], kWidest, nr);
+    for (int s = 0; s < taps_; ++s) transform.apply(g[s], taps_ * kWidest, half[s][0], kWidest, nr);
     for (int i = 0; i < alpha; ++i)
       transform.apply(half[0][i], 8 * kWidest, u[i * alpha], kWidest, nr);
     float* out = data_.floats() + chunk.offset + panel.offset * channels_ + c * nr;

@@ -1,7 +1,7 @@
-// Transformed weights G g G^T of a dense 3x3 convolution, cut into GEMM panels. All of them are read
+// Transformed weights G g G^T of a dense r x r convolution, cut into GEMM panels. All of them are read
 // front to back once per block of tiles, so they lie in that order:
 //
-//     [chunk of panels][element (m+2)^2][panel of the chunk][C][nr]
+//     [chunk of panels][element (m+r-1)^2][panel of the chunk][C][nr]
 //
 // A chunk is what is multiplied before its products are transformed back.
 #pragma once
@@ -13,8 +13,8 @@ namespace pyconv {
 
 class WinogradWeights {
  public:
-  // weight: dense (oc, channels, 3, 3), transformed in double and rounded once. bias: oc or null.
-  WinogradWeights(int m, std::vector<WeightPanel> panels, std::size_t chunk_panels,
+  // weight: dense (oc, channels, r, r), transformed in double and rounded once. bias: oc or null.
+  WinogradWeights(int m, int taps, std::vector<WeightPanel> panels, std::size_t chunk_panels,
                   std::int64_t channels, std::int64_t oc, const float* weight, const float* bias,
                   int threads);
 
@@ -35,9 +35,10 @@ class WinogradWeights {
   std::size_t bytes() const { return data_.bytes() + bias_.bytes(); }
 
  private:
-  void pack(int m, const Chunk& chunk, const WeightPanel& panel, std::int64_t c0, std::int64_t c1,
+  void pack(const Chunk& chunk, const WeightPanel& panel, std::int64_t c0, std::int64_t c1,
             std::int64_t oc, const float* weight);
 
+  int taps_, pairs_;
   std::vector<WeightPanel> panels_;
   std::vector<Chunk> chunks_;
   std::int64_t channels_;

@@ -23,8 +23,8 @@ from .. import harness
 from ..problems import Array
 
 BLOCKS, ROUNDS = 8, 4
-# Edge of the output tile and of the input tile of F(m, 3).
-WINOGRAD = {"winograd_f2": (2, 4), "winograd_f4": (4, 6), "winograd_f6": (6, 8)}
+WINOGRAD = {"winograd_f2": 2, "winograd_f4": 4, "winograd_f6": 6}
+"""Edge of the output tile."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def profiled(model: pyconv.Model, src: Array, isa: str | None = None) -> Profile
 
 def _layer(step: Mapping[str, Any], seconds: float, peak: float, weights: int, isa: str | None) -> Layer:
     flops, parameters = 2 * step["macs"], 4 * step["parameters"]
-    products, transformed = _transformed(step["algorithm"])
+    products, transformed = _transformed(step["algorithm"], step["problem"])
     read = sum(value["bytes"] for value in step["inputs"] if value is not None)
     written = sum(value["bytes"] for value in step["outputs"])
     traffic = harness.traffic_seconds(read, written, isa)
@@ -116,12 +116,13 @@ def _of_all(layer: Layer, images: int) -> Layer:
     )
 
 
-def _transformed(algorithm: str) -> tuple[float, float]:
+def _transformed(algorithm: str, problem: str | None) -> tuple[float, float]:
     """Products for each product of the direct form, and weights for each of its weights."""
-    if algorithm not in WINOGRAD:
+    if algorithm not in WINOGRAD or not problem:
         return 1.0, 1.0
-    out, tile = WINOGRAD[algorithm]
-    return tile**2 / (9 * out**2), tile**2 / 9
+    out, taps = WINOGRAD[algorithm], pyconv.Conv2dProblem(problem).kh
+    tile = out + taps - 1
+    return (tile / (taps * out)) ** 2, (tile / taps) ** 2
 
 
 LAYER_COLUMNS: tuple[harness.Column, ...] = (
