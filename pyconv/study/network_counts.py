@@ -49,7 +49,8 @@ def executed_macs(algorithm: str, p: Convolution) -> int | None:
 
     F(m x m, r x r) multiplies (m + r - 1)^2 times for each m x m tile of outputs, a tile that ends beyond
     the edge included (Lavin, Gray, arXiv:1509.09308); its transforms only add and scale, and are not counted.
-    The other algorithms execute the definition, taps on padding included.
+    The other algorithms execute the definition, taps on padding included; those that implicit_gemm leaves out,
+    most of them, are not taken off.
     """
     if algorithm == "separable":
         return None

@@ -16,6 +16,7 @@
 // !first) and ends with + 0.0f when `last` and `plus_zero`; then clamp(lo, hi), through which NaN
 // passes. Without plus_zero (fast mode) a sum that underflows may be -0; the additions cost 7 cycles
 // of a tile, 2 % at K = 32.
+// A tap whose rows' pointers are null is left out: its products would be +-0.
 // Nothing is read past a row's `depth` floats, past the panel, or past `columns` of dst. `bias` has
 // nr floats. Prefetches may name any address.
 #pragma once
@@ -42,7 +43,7 @@ struct TileOutput {
 
 // `count` tiles of equal height, one below the other.
 struct GemmTiles {
-  const float* const* rows = nullptr;  // [count][taps][height]
+  const float* const* rows = nullptr;  // [count][taps][height]; null, all of a tap's: skipped
   std::int64_t count = 1, taps = 1, depth = 0;
   const float* panel = nullptr;     // [taps * depth][nr], 64-byte aligned
   const float* prefetch = nullptr;  // fetched to L1, some lines for every 4 k; may be null

@@ -32,6 +32,10 @@ __attribute__((noinline)) void gemm_tile(const GemmTiles& tiles, const float* co
   tile_begin(acc, out);
   const float* b = tiles.panel;
   for (std::int64_t tap = 0; tap < tiles.taps; ++tap, rows += MR) {
+    if (__builtin_expect(!rows[0], 0)) {
+      b += depth * NR;
+      continue;
+    }
     const float* a[MR];
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) a[i] = rows[i];

@@ -127,6 +127,10 @@ __attribute__((noinline)) void gemm_tile_24(const GemmTiles& tiles, const float*
   tile.begin(out, halves);
   const float* b = tiles.panel;
   for (std::int64_t tap = 0; tap < tiles.taps; ++tap, rows += MR) {
+    if (__builtin_expect(!rows[0], 0)) {
+      b += depth * NR;
+      continue;
+    }
     const float* a[MR];
 #pragma GCC unroll 12
     for (int i = 0; i < MR; ++i) a[i] = rows[i];

@@ -27,6 +27,8 @@ struct OutputPixel {
   OutputPixel(std::int64_t row, std::int64_t height, std::int64_t width)
       : image(row / (height * width)), y(row / width % height), x(row % width), oh(height),
         ow(width) {}
+  OutputPixel(std::int64_t image_, std::int64_t y_, std::int64_t x_, const Conv2dProblem& p)
+      : image(image_), y(y_), x(x_), oh(p.oh()), ow(p.ow()) {}
   void advance() {
     if (++x < ow) return;
     x = 0;
@@ -38,11 +40,65 @@ struct OutputPixel {
 
 }  // namespace
 
-// A block of rows: pixels of all images one after the other, as they lie in NHWC.
+// A block of rows: pixels of all images one after the other, as they lie in NHWC; whole rows of one image
+// where sides are apart.
 struct GemmConv::Chunk {
   std::int64_t group, row0, rows;
   std::size_t panel0, panels;
 };
+
+GemmConv::Sides GemmConv::sides_of(const Conv2dProblem& p) {
+  constexpr std::int64_t kLeastTile = 4;  // pixels of a line: lower tiles wait for their weights
+  const std::int64_t oh = p.oh(), ow = p.ow();
+  Sides sides;
+  if (p.kw == 1 || oh < kLeastTile) return sides;
+  sides.left = std::min(ow, (p.pl + p.sw - 1) / p.sw);
+  const std::int64_t reach = (p.kw - 1) * p.dw - p.pl;
+  const std::int64_t inside = p.iw > reach ? (p.iw - reach - 1) / p.sw + 1 : 0;  // from the left
+  sides.right = std::max<std::int64_t>(0, ow - std::max(inside, sides.left));
+  sides.apart = sides.left + sides.right > 0;
+  if (ow - sides.left - sides.right >= kLeastTile) return sides;
+  sides.left = ow;
+  sides.right = 0;
+  return sides;
+}
+
+template <class F>
+void GemmConv::each_line(const Chunk& chunk, F body) const {
+  const std::int64_t oh = p_.oh(), ow = p_.ow();
+  Line line{chunk.row0 / (oh * ow), chunk.row0 / ow % oh, chunk.row0 % ow, chunk.rows, false};
+  if (!sides_.apart) return body(line);
+  const std::int64_t height = chunk.rows / ow, y0 = line.y;
+  line.down = true;
+  line.count = height;
+  for (line.x = 0; line.x < ow; ++line.x) {
+    if (line.x == sides_.left) line.x = ow - sides_.right;
+    if (line.x < ow) body(line);
+  }
+  line.down = false;
+  line.x = sides_.left;
+  line.count = ow - sides_.left - sides_.right;
+  for (line.y = y0; line.count > 0 && line.y < y0 + height; ++line.y) body(line);
+}
+
+// Blocks of at most so many rows.
+std::int64_t GemmConv::blocks_of(std::int64_t rows) const {
+  if (!sides_.apart) return (m_ + rows - 1) / rows;
+  const std::int64_t heights = std::max<std::int64_t>(1, rows / p_.ow());
+  return p_.mb * ((p_.oh() + heights - 1) / heights);
+}
+
+void GemmConv::place_chunk(std::int64_t block, std::int64_t rows, Chunk* chunk) const {
+  if (!sides_.apart) {
+    chunk->row0 = block * rows;
+    chunk->rows = std::min(rows, m_ - chunk->row0);
+    return;
+  }
+  const std::int64_t oh = p_.oh(), parts = blocks_of(rows) / p_.mb;
+  const std::int64_t y0 = oh * (block % parts) / parts, y1 = oh * (block % parts + 1) / parts;
+  chunk->row0 = (block / parts * oh + y0) * p_.ow();
+  chunk->rows = (y1 - y0) * p_.ow();
+}
 
 std::int64_t gemm_row_block(const Conv2dProblem& p) {
   const std::int64_t m = p.mb * p.oh() * p.ow();
@@ -76,6 +132,11 @@ GemmConv::GemmConv(RowSource source, const Conv2dProblem& p, const Conv2dRequest
   for (std::int64_t g = 0; g < p.g; ++g)
     groups_.emplace_back(panels, p.ocg(), p.icg(), p.taps(), weight + g * p.ocg() * p.depth(),
                          bias ? bias + g * p.ocg() : nullptr);
+  skips_ = source == RowSource::implicit_gemm && p.padded();
+  for (const PackedWeights& group : groups_) skips_ = skips_ && group.finite();
+  if (skips_) sides_ = sides_of(p);
+  // A chunk has whole rows then, and its table of pointers must hold them.
+  if (sides_.apart && p.ow() > kRowTable) sides_ = Sides{};
 }
 
 std::size_t GemmConv::workspace_bytes() const {
@@ -123,7 +184,7 @@ void GemmConv::run(const Conv2dRun& run) const {
   const std::int64_t block = cut.rows;
   const std::int64_t panel_groups =
       static_cast<std::int64_t>((panels + panel_group - 1) / panel_group);
-  const std::int64_t blocks = (m_ + block - 1) / block;
+  const std::int64_t blocks = blocks_of(block);
   float* workspace = static_cast<float*>(run.workspace);
   parallel_for(p_.g * blocks * panel_groups, run.threads,
                [&](std::int64_t index, int worker) {
@@ -131,8 +192,7 @@ void GemmConv::run(const Conv2dRun& run) const {
                  chunk.panel0 = static_cast<std::size_t>(index % panel_groups) * panel_group;
                  chunk.panels = std::min(panel_group, panels - chunk.panel0);
                  index /= panel_groups;
-                 chunk.row0 = index % blocks * block;
-                 chunk.rows = std::min(block, m_ - chunk.row0);
+                 place_chunk(index % blocks, block, &chunk);
                  chunk.group = index / blocks;
                  run_chunk(run, chunk, workspace + worker * row_block_ * p_.depth());
                });
@@ -206,31 +266,50 @@ void GemmConv::fill_rows(const Conv2dRun& run, const Chunk& chunk, std::int64_t 
     for (std::int64_t i = 0; i < chunk.rows; ++i) rows[i] = scratch + i * p_.depth() + c0;
     return;
   }
-  const std::int64_t ow = p_.ow();
   if (source_ == RowSource::pointwise && p_.sh == 1 && p_.sw == 1) {
     const float* first = run.src + chunk.row0 * pixel_.src + chunk.group * p_.icg() + c0;
     for (std::int64_t i = 0; i < chunk.rows; ++i) rows[i] = first + i * pixel_.src;
     return;
   }
-  const BalancedTiles tiles(chunk.rows, most);
-  OutputPixel at(chunk.row0, p_.oh(), ow);
+  each_line(chunk, [&](const Line& line) {
+    fill_line(run, line, chunk.group, tap0, taps, c0, most, rows);
+    rows += taps * line.count;
+  });
+}
+
+void GemmConv::fill_line(const Conv2dRun& run, const Line& line, std::int64_t group, std::int64_t tap0,
+                         std::int64_t taps, std::int64_t c0, int most, const float** rows) const {
+  const BalancedTiles tiles(line.count, most);
+  const float* const outside = zero_row_.floats() + c0;
+  OutputPixel at(line.image, line.y, line.x, p_);
   for (std::int64_t tile = 0; tile < tiles.count; ++tile) {
     const int height = tiles.height_of(tile);
-    for (int i = 0; i < height; ++i, at.advance()) {
+    for (int i = 0; i < height; ++i) {
       const std::int64_t y0 = at.y * p_.sh - p_.pt, x0 = at.x * p_.sw - p_.pl;
       if (source_ == RowSource::pointwise) {
-        rows[i] = pixel(run.src, at.image, chunk.group, y0, x0) + c0;
+        rows[i] = pixel(run.src, at.image, group, y0, x0) + c0;
+        at.advance();
         continue;
       }
       std::int64_t r = tap0 / p_.kw, s = tap0 % p_.kw;
       for (std::int64_t t = 0; t < taps; ++t) {
         rows[t * height + i] =
-            pixel(run.src, at.image, chunk.group, y0 + r * p_.dh, x0 + s * p_.dw) + c0;
+            pixel(run.src, at.image, group, y0 + r * p_.dh, x0 + s * p_.dw) + c0;
         if (++s == p_.kw) {
           s = 0;
           ++r;
         }
       }
+      if (line.down)
+        ++at.y;
+      else
+        at.advance();
+    }
+    // Of one short tap the multiplication may choose other heights.
+    const bool skips = skips_ && (taps > 1 || gemm_depth_ > kShortDepth);
+    for (std::int64_t t = 0; skips && t < taps; ++t) {
+      const float** of_tap = rows + t * height;
+      if (std::all_of(of_tap, of_tap + height, [&](const float* row) { return row == outside; })) *of_tap = nullptr;
     }
     rows += taps * height;
   }
@@ -267,10 +346,8 @@ void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightP
   tile.taps = taps;
   tile.depth = channels;
   tile.panel = weights.panel_data(panel) + k0 * info.tile_cols;
-  tile.out.dst_stride = pixel_.dst;
   tile.out.columns = panel.columns;
   tile.out.bias = weights.panel_bias(panel);
-  tile.out.residual_stride = pixel_.residual;
   tile.out.first = k0 == 0;
   tile.out.last = k0 + taps * channels == gemm_taps_ * gemm_depth_;
   tile.out.plus_zero = plus_zero_;
@@ -280,14 +357,37 @@ void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightP
   tile.out.hi = activation_.hi();
   const std::int64_t column = chunk.group * p_.ocg() + panel.first_column;
   tile.rows = rows;
-  tile.out.dst = run.dst + chunk.row0 * pixel_.dst + column;
-  tile.out.residual =
-      run.residual ? run.residual + chunk.row0 * pixel_.residual + column : nullptr;
-  fetch_next(tile, kernel, chunk.rows, next);
-  multiply_panel(kernel, tile, chunk.rows);
+  std::int64_t tiles = 0;
+  each_line(chunk, [&](const Line& line) { tiles += BalancedTiles(line.count, tallest_tile(kernel, tile)).count; });
+  fetch_next(tile, kernel, tiles * tallest_tile(kernel, tile), next);
+  each_line(chunk, [&](const Line& line) {
+    const std::int64_t first = (line.image * p_.oh() + line.y) * p_.ow() + line.x, step = line.down ? p_.ow() : 1;
+    tile.out.dst = run.dst + first * pixel_.dst + column;
+    tile.out.dst_stride = step * pixel_.dst;
+    if (run.residual) tile.out.residual = run.residual + first * pixel_.residual + column;
+    tile.out.residual_stride = step * pixel_.residual;
+    multiply_panel(kernel, tile, line.count);
+    tile.rows += taps * line.count;
+    if (tile.prefetch)
+      tile.prefetch += BalancedTiles(line.count, tallest_tile(kernel, tile)).count * taps * (channels / 4) *
+                       tile.prefetch_lines * 16;
+  });
 }
 
 namespace {
+
+// The share of the taps along one axis that meet the input.
+double inside(std::int64_t size, std::int64_t out, std::int64_t kernel, std::int64_t stride, std::int64_t dilation,
+              std::int64_t padding) {
+  std::int64_t met = 0;
+  for (std::int64_t tap = 0; tap < kernel; ++tap) {
+    const std::int64_t at = tap * dilation - padding;
+    const std::int64_t first = at < 0 ? (-at + stride - 1) / stride : 0;
+    const std::int64_t last = at < size ? (size - 1 - at) / stride + 1 : 0;
+    met += std::max<std::int64_t>(0, std::min(last, out) - first);
+  }
+  return static_cast<double>(met) / static_cast<double>(std::max<std::int64_t>(1, out * kernel));
+}
 
 Verdict consider_gemm(RowSource source, const Conv2dProblem& p, const Conv2dRequest& request) {
   const std::vector<WeightPanel> panels =
@@ -298,6 +398,8 @@ Verdict consider_gemm(RowSource source, const Conv2dProblem& p, const Conv2dRequ
   const double m = static_cast<double>(p.mb * p.oh() * p.ow()), groups = static_cast<double>(p.g);
   Verdict verdict{true, "", 0.0, 0};
   verdict.cost = groups * gemm_cycles(panels, p.mb * p.oh() * p.ow(), p.depth());
+  if (source == RowSource::implicit_gemm && p.padded())
+    verdict.cost *= inside(p.ih, p.oh(), p.kh, p.sh, p.dh, p.pt) * inside(p.iw, p.ow(), p.kw, p.sw, p.dw, p.pl);
   if (source == RowSource::implicit_gemm)
     // Per tap and row: four cycles to make the pointer, seven to turn to it in every panel.
     verdict.cost += m * groups * static_cast<double>(p.taps()) *
