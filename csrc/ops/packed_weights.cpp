@@ -31,8 +31,10 @@ struct Candidate {
 // latency of four cycles.
 double panel_cycles(const KernelInfo& info, std::int64_t m, std::int64_t depth) {
   const BalancedTiles tiles(std::max<std::int64_t>(1, m), std::max(1, info.tile_rows));
-  const double per_k = std::max(4.0, cycles_per_row(info) * tiles.height);
-  return static_cast<double>(tiles.count) * (per_k * static_cast<double>(depth) + kTileCycles);
+  const double tall = std::max(4.0, cycles_per_row(info) * tiles.height);
+  const double low = std::max(4.0, cycles_per_row(info) * (tiles.height - 1));
+  const double count = static_cast<double>(tiles.count), talls = static_cast<double>(tiles.tall);
+  return (talls * tall + (count - talls) * low) * static_cast<double>(depth) + count * kTileCycles;
 }
 
 // The rows of the best ISA that `cap` allows, widest first; a name leaves that row and the narrower

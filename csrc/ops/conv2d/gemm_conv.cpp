@@ -401,9 +401,9 @@ Verdict consider_gemm(RowSource source, const Conv2dProblem& p, const Conv2dRequ
   if (source == RowSource::implicit_gemm && p.padded())
     verdict.cost *= inside(p.ih, p.oh(), p.kh, p.sh, p.dh, p.pt) * inside(p.iw, p.ow(), p.kw, p.sw, p.dw, p.pl);
   if (source == RowSource::implicit_gemm)
-    // Per tap and row: four cycles to make the pointer, seven to turn to it in every panel.
+    // Per tap and row: four cycles to make the pointer, 26 to turn to it in every panel (Zen 4).
     verdict.cost += m * groups * static_cast<double>(p.taps()) *
-                    (4.0 + 7.0 * static_cast<double>(panels.size()));
+                    (4.0 + 26.0 * static_cast<double>(panels.size()));
   if (source == RowSource::im2col) {
     const double floats = m * groups * static_cast<double>(p.depth());
     verdict.cost += m * groups * static_cast<double>(p.taps()) * 12.0 + floats;
