@@ -71,11 +71,12 @@ def conv(a: Attributes, args: Args) -> Bounded:
     taps = np.abs(weight)
     own = U * (weight[0].size + 6) * (_conv(x.size, taps, a) + np.abs(shift))
     plain = tuple(a.get("stride", (1, 1))) == tuple(a.get("dilation", (1, 1))) == (1, 1)
-    if weight.shape[2:] == (3, 3) and plain and a.get("groups", 1) == 1:
+    edge = weight.shape[2]
+    if weight.shape[3] == edge and plain and a.get("groups", 1) == 1:
         sides: Any = tuple(a.get("padding", (0, 0, 0, 0)))
-        for m in winograd.POINTS:
+        for m in (m for m, r in winograd.SIZES if r == edge):
             scale = winograd.transform(m, x.size, weight, sides, np.abs) + np.abs(shift)
-            own = np.maximum(own, U * (winograd.terms(m, weight.shape[1]) + 4) * scale)
+            own = np.maximum(own, U * (winograd.terms(m, edge, weight.shape[1]) + 4) * scale)
     return Bounded(value, _conv(x.error, taps, a) + own)
 
 
