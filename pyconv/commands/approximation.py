@@ -126,6 +126,9 @@ def inputs(origin: source.Found, data: str, samples: int) -> Any:
 
 
 def _normalized(origin: source.Found, pictures: dataset.Dataset) -> Any:
+    graph = origin.model.graph
+    if [graph.value(id)[1] for id in graph.inputs] == ["uint8"]:  # the network scales them itself
+        return pictures.images
     recipe = source.fitted_recipe(origin.recipe or source.guessed_recipe(origin), origin.model)
     if recipe.crop is not None and pictures.images.shape[1:3] != (recipe.crop, recipe.crop):
         height, width = pictures.images.shape[1:3]

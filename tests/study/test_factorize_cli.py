@@ -88,6 +88,16 @@ def test_a_model_file_of_any_network(run, tmp_path):
     assert "stays as it is" in run(path, "--method", "spatial", "--tolerance", 0, "--seconds", 0.02)
 
 
+def test_a_network_that_takes_pictures(run, tmp_path):
+    path, made = tmp_path / "pictures.pyconv", tmp_path / "new.pyconv"
+    net = pyconv.zoo.lenet5(pretrained=True)
+    pyconv.compile(net, (1, 1, 28, 28), image_input="mnist").save(path)
+    options = ("--method", "spatial", "--tolerance", 0.3, "--data", "digits", "--seconds", 0)
+    found = json.loads(run(path, *options, "--json", "--output", made))
+    assert found["accuracy"]["after"] == 1.0 and found["layers"][0]["output_error"] < 0.3
+    assert pyconv.load(made).input_shapes == {"input": (1, 28, 28, 1)}
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
