@@ -138,7 +138,7 @@ class Splitter {
 std::int64_t split_batch(const Graph& graph, Graph* one) {
   if (graph.inputs().empty()) return 0;
   const Shape& first = graph.type(graph.inputs()[0]).shape;
-  if (first.rank < 2 || first[0] < 2) return 0;
+  if (first.rank < 2 || first[0] < 2 || first.elements() == 0) return 0;
   return Splitter(graph, first[0]).run(one) ? first[0] : 0;
 }
 

@@ -249,21 +249,21 @@ class Watch:
         self.before = resource.getrlimit(resource.RLIMIT_AS)
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (size + ROOM, self.before[1]))
-        self.handler = signal.signal(signal.SIGALRM, self.late)
+        self.handler = signal.signal(signal.SIGPROF, self.late)
         return self
 
     @staticmethod
     def late(*_):
-        raise Broken(f"not done after {SECONDS} s")
+        raise Broken(f"not done after {SECONDS} s of processor time")
 
     def __exit__(self, *_):
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, self.handler)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, self.handler)
         resource.setrlimit(resource.RLIMIT_AS, self.before)
 
     @staticmethod
     def begin():
-        signal.setitimer(signal.ITIMER_REAL, SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
 
 
 def resident():

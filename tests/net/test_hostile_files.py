@@ -191,3 +191,25 @@ def test_a_name_with_a_nul_is_shown_whole():
         builder = GraphBuilder()
         for _ in range(2):
             builder.input("a\0b", (1,))
+
+
+@pytest.mark.parametrize("op", ["relu", "exp", "softmax", "global_avg_pool", "neg", "identity", "reduce_sum"])
+def test_billions_of_empty_images_are_no_work(op):
+    builder = GraphBuilder()
+    x = builder.input("x", (2**32, 2, 0, 1) if op != "global_avg_pool" else (2**32, 0, 3, 3))
+    attributes = {"axes": [3]} if op == "reduce_sum" else {}
+    builder.outputs([builder.node(op, [builder.node("tanh", [x])], **attributes)])
+    model = pyconv.compile(builder)
+    assert model(np.zeros(model.input_shapes["x"], np.float32)).size == 0
+
+
+@pytest.mark.parametrize("groups", [2**63 - 1, 2**62, 2**40, 5, 0, -1])
+@pytest.mark.parametrize(("op", "shape"), [("conv_transpose_nd", (1, 4, 5)), ("conv_transpose", (1, 4, 5, 5)),
+                                           ("conv", (1, 4, 5, 5)), ("conv_nd", (1, 4, 5)),
+                                           ("conv_transpose", (1, 0, 5, 5)), ("conv_transpose_nd", (1, 0, 5))])  # fmt: skip
+def test_groups_beyond_the_channels(op, shape, groups):
+    builder = GraphBuilder()
+    x = builder.input("x", shape)
+    weight = np.ones((shape[1], 2, *(3,) * (len(shape) - 2)), np.float32)
+    with pytest.raises(ValueError, match="groups"):
+        builder.node(op, [x, builder.constant(weight)], groups=groups)

@@ -1,4 +1,6 @@
 // conv_transpose: inputs x (N, C, H, W), weight (C, O/groups, kH, kW), bias (O) or absent.
+#include <algorithm>
+
 #include "ops/conv_transpose2d.h"
 
 #include "net/ops/common.h"
@@ -18,7 +20,7 @@ ConvTranspose2dProblem problem_of(const NodeArgs& args) {
   const Sides padding = sides_attribute(args, "padding", 0);
   ConvTranspose2dProblem p;
   p.g = args.attributes().integer("groups", 1);
-  if (p.g < 1 || w[0] != x[1] || x[1] % p.g != 0)
+  if (p.g < 1 || p.g > std::max<std::int64_t>(1, x[1]) || w[0] != x[1] || x[1] % p.g != 0)
     args.refuse("weight: expected shape (" + std::to_string(x[1]) + ", O/groups, kH, kW) and groups that "
                 "divide the channels, got " + w.text() + " and groups=" + std::to_string(p.g));
   p.mb = x[0], p.ic = x[1], p.ih = x[2], p.iw = x[3];

@@ -1,6 +1,8 @@
 // Images of any number of axes. conv_nd: x (N, C, ...), weight (O, C/groups, k...), bias (O) or absent.
 // conv_transpose_nd: x, weight (C, O/groups, k...), bias. Attributes stride, dilation, padding (all
 // befores, then all afters), groups, output_padding. conv and conv_transpose are for two axes, and fast.
+#include <algorithm>
+
 #include "net/ops/tensor_common.h"
 #include "ops/tensor/conv_nd.h"
 
@@ -19,6 +21,10 @@ ConvNdProblem conv_nd_problem(const NodeArgs& args) {
   p.transposed = kTransposed;
   p.g = a.integer("groups", 1);
   p.mb = x[0], p.ic = x[1];
+  // No more groups than channels, so that their product with others stays far from overflow.
+  if (p.g < 1 || p.g > std::max<std::int64_t>(1, p.ic))
+    args.refuse("groups: expected 1 to " + std::to_string(p.ic) + ", the channels of x, got " +
+                std::to_string(p.g));
   p.oc = kTransposed ? w[1] * p.g : w[0];
   p.rank = x.rank - 2;
   const auto rank = static_cast<std::size_t>(p.rank);
@@ -30,7 +36,7 @@ ConvNdProblem conv_nd_problem(const NodeArgs& args) {
       padding.size() != 2 * rank)
     args.refuse("stride, dilation, output_padding, padding: expected one of each (two of padding) for each of " +
                 std::to_string(p.rank) + " axes");
-  if (p.g < 1 || p.ic % p.g != 0 || p.oc % p.g != 0 ||
+  if (p.ic % p.g != 0 || p.oc % p.g != 0 ||
       (kTransposed ? w[0] != p.ic : w[1] != p.ic / p.g))
     args.refuse("weight: expected one for " + std::to_string(p.ic) + " channels and groups=" +
                 std::to_string(p.g) + ", got shape " + w.text());
