@@ -59,6 +59,8 @@ void ConvTranspose2dProblem::validate() const {
                           ", got " + std::to_string(g));
   for (std::int64_t stride : {sh, sw}) need_extent("stride", stride, 1);
   for (std::int64_t dilation : {dh, dw}) need_extent("dilation", dilation, 1);
+  for (std::int64_t padding : {pt, pb, pl, pr}) need_extent("padding", padding, 0);
+  for (std::int64_t extra : {eh, ew}) need_extent("output_padding", extra, 0);
   need_elements("output height", {ih, sh});
   need_elements("output width", {iw, sw});
   need_elements("dilation: kernel height", {kh, dh});

@@ -204,12 +204,27 @@ def test_billions_of_empty_images_are_no_work(op):
 
 
 @pytest.mark.parametrize("groups", [2**63 - 1, 2**62, 2**40, 5, 0, -1])
-@pytest.mark.parametrize(("op", "shape"), [("conv_transpose_nd", (1, 4, 5)), ("conv_transpose", (1, 4, 5, 5)),
-                                           ("conv", (1, 4, 5, 5)), ("conv_nd", (1, 4, 5)),
-                                           ("conv_transpose", (1, 0, 5, 5)), ("conv_transpose_nd", (1, 0, 5))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("op", "shape"),
+    [
+        ("conv", (1, 4, 5, 5)), ("conv_nd", (1, 4, 5)),
+        ("conv_transpose", (1, 4, 5, 5)), ("conv_transpose_nd", (1, 4, 5)),
+        ("conv_transpose", (1, 0, 5, 5)), ("conv_transpose_nd", (1, 0, 5)),
+    ],
+)  # fmt: skip
 def test_groups_beyond_the_channels(op, shape, groups):
     builder = GraphBuilder()
     x = builder.input("x", shape)
     weight = np.ones((shape[1], 2, *(3,) * (len(shape) - 2)), np.float32)
     with pytest.raises(ValueError, match="groups"):
         builder.node(op, [x, builder.constant(weight)], groups=groups)
+
+
+@pytest.mark.parametrize("size", [2**63 - 1, 2**62, 2**41])
+@pytest.mark.parametrize("name", ["padding", "output_padding"])
+def test_paddings_whose_sum_overflows(name, size):
+    builder = GraphBuilder()
+    weight = builder.constant(np.ones((2, 2, 3, 3), np.float32))
+    value = [size] * (4 if name == "padding" else 2)
+    with pytest.raises(ValueError, match=f"{name}: expected"):
+        builder.node("conv_transpose", [builder.input("x", (1, 2, 4, 4)), weight], **{name: value})
