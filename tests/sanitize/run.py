@@ -1,4 +1,4 @@
-"""Builds the extension with AddressSanitizer and UBSan and runs the kernel tests on it.
+"""Builds the extension with AddressSanitizer and UBSan and runs tests on it, then looks for leaks.
 
     python tests/sanitize/run.py [pytest arguments]
 
@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from support import cpp_build  # noqa: E402
 
+HERE = Path(__file__).resolve().parent
 BUILD = ROOT / "build" / "sanitize"
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 FLAGS = ["-std=c++17", "-O1", "-g1", "-fPIC", "-ffp-contract=off", "-fvisibility=hidden"]
@@ -57,6 +58,21 @@ def build() -> Path:
     return package.parent
 
 
+LEAKS = "detect_leaks=1:leak_check_at_exit=0"
+# Leaks are what nothing points to while everything still stands, so that neither what Python never frees at
+# its end nor what pytest still holds is among them.
+CHECK = """
+import ctypes, gc, sys
+import pytest
+import pyconv._core as core
+assert core.__file__.startswith(sys.argv[1]), core.__file__
+result = pytest.main(sys.argv[2:])
+gc.collect()
+leaks = ctypes.CDLL(None).__lsan_do_recoverable_leak_check()
+sys.exit(int(result) or (23 if leaks else 0))
+"""
+
+
 def runtime(name: str) -> str:
     command = [*compiler(), f"-print-file-name={name}"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -75,16 +91,14 @@ def main(arguments: list[str]) -> int:
         PYTHONMALLOC="malloc",
         # libstdc++ too: the interceptor of __cxa_throw must find the real one at start.
         LD_PRELOAD=" ".join(runtime(name) for name in ("libasan.so", "libstdc++.so.6")),
-        ASAN_OPTIONS=options("ASAN_OPTIONS", "detect_leaks=0:handle_segv=0:allocator_may_return_null=1"),
+        ASAN_OPTIONS=options("ASAN_OPTIONS", f"{LEAKS}:handle_segv=0:allocator_may_return_null=1"),
+        LSAN_OPTIONS=options("LSAN_OPTIONS", f"suppressions={HERE / 'leaks.supp'}:print_suppressions=0"),
         UBSAN_OPTIONS=options("UBSAN_OPTIONS", "print_stacktrace=1"),
         PYCONV_HYPOTHESIS_PROFILE=os.environ.get("PYCONV_HYPOTHESIS_PROFILE", "short"),
     )
     tests = ["--capture=sys", "-p", "no:cacheprovider", *(arguments or [*TESTS, "-q", "-x"])]
-    check = (
-        "import pyconv._core as c, sys, pytest; "
-        f"assert c.__file__.startswith({str(site)!r}), c.__file__; sys.exit(pytest.main(sys.argv[1:]))"
-    )
-    return subprocess.run([sys.executable, "-c", check, *tests], cwd=ROOT, env=environment).returncode
+    command = [sys.executable, "-c", CHECK, str(site), *tests]
+    return subprocess.run(command, cwd=ROOT, env=environment).returncode
 
 
 if __name__ == "__main__":
