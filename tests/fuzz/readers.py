@@ -299,7 +299,8 @@ def guided(kind, executions, folder):
     """The same by atheris, which follows the coverage of the importer's Python."""
     import atheris
 
-    files = KINDS[kind]()
+    with atheris.instrument_imports(include=["pyconv.formats"]):  # nothing of it is imported before
+        files = KINDS[kind]()
     path = str(folder / f"guided{files.suffix}")
     watch = Watch()
 

@@ -472,29 +472,3 @@ def test_same_padding_of_transposed_convolutions_may_be_negative(mode):
         want = np.zeros(4 * stride, np.float32)
         want[-(total // 2 if mode == "SAME_UPPER" else total - total // 2) :: stride] = x.ravel()
         np.testing.assert_array_equal(got.ravel(), want)
-
-
-def test_constants_made_on_the_way_are_bounded_in_all(monkeypatch):
-    from pyconv.formats.onnx import importer
-
-    monkeypatch.setattr(importer, "MOST_MADE", 1000)
-    known = {"s": np.array([150], np.int64), "one": np.ones(1, np.float32)}
-    fill = [node("ConstantOfShape", "s", name) for name in ("a", "b")]
-    one = model_of([fill[0], node("Add", "x a", "y")], [info("x", [150])], ["y"], known)
-    assert run(one, np.ones(150, np.float32)).tolist() == [1.0] * 150
-    both = model_of([*fill, node("Add", "a b", "c"), node("Add", "x c", "y")], [info("x", [150])], ["y"], known)
-    assert "constants of at most 1000 bytes in all, got one of shape (150,) where 400 are left" in refusal(both)
-    for op, more in (("Expand", {}), ("Tile", {})):
-        assert "expected a constant of at most 1000 bytes" in refusal(
-            model_of([node(op, "one n", "y", **more)], [], ["y"], known | {"n": np.array([251], np.int64)})
-        )
-    limits = {"a": np.array(0, np.int64), "b": np.array(2**40, np.int64), "c": np.array(1, np.int64)}
-    assert "constants of at most 1000 bytes" in refusal(model_of([node("Range", "a b c", "y")], [], ["y"], limits))
-    known |= {"minus": np.array([-1], np.int64)}
-    assert "sizes of 0 or more" in refusal(model_of([node("ConstantOfShape", "minus", "y")], [], ["y"], known))
-
-
-@pytest.mark.parametrize("count", [-1, 3, 2**40, 2**63 - 1])
-def test_a_split_makes_as_many_parts_as_it_has_outputs(count):
-    split = node("Split", "x", "a b", axis=0, num_outputs=count)
-    assert "num_outputs: expected 1 to 2" in refusal(model_of([split], [info("x", [4])], ["a"], opset=18))

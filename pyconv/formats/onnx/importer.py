@@ -97,6 +97,7 @@ class OnnxNetwork:
     def __init__(self, model: Any, folder: str | None = None, where: str = "model") -> None:
         self._where = where
         self._folder = folder
+        self._checked(proto.check_names, model.graph)
         self._opset = self._checked(proto.opset_of, model, LATEST)
         self._initialisers: dict[str, Array] = {}
         for tensor in model.graph.initializer:

@@ -115,6 +115,21 @@ def _external(tensor: Any, folder: str | None, wanted: int, where: str) -> bytes
         return file.read(length)
 
 
+def check_names(graph: Any) -> None:
+    """ValueError where a name is no UTF-8: protobuf hands such a one on as bytes."""
+    kinds: list[tuple[str, list[Any]]] = [
+        ("input", [i.name for i in graph.input]),
+        ("output", [o.name for o in graph.output]),
+        ("initializer", [i.name for i in graph.initializer]),
+    ]
+    for n in graph.node:
+        kinds.append(("node", [n.name, n.op_type, n.domain, *n.input, *n.output, *(a.name for a in n.attribute)]))
+    for kind, names in kinds:
+        for name in names:
+            if not isinstance(name, str):
+                raise ValueError(f"{kind}: expected names in UTF-8, got {name!r}")
+
+
 def opset_of(model: Any, latest: int) -> int:
     """The version of ONNX's own operators that the model uses."""
     versions = [int(o.version) for o in model.opset_import if o.domain in ("", "ai.onnx")]
