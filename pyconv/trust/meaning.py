@@ -31,6 +31,8 @@ class Bounded:
 
     value: Doubles
     error: Any = None
+    terms: int = 0
+    """Of the sums behind it, where a batch norm may still move into their weights."""
 
     @property
     def size(self) -> Any:
@@ -77,7 +79,7 @@ def conv(a: Attributes, args: Args) -> Bounded:
         for m in (m for m, r in winograd.SIZES if r == edge):
             scale = winograd.transform(m, x.size, weight, sides, np.abs) + np.abs(shift)
             own = np.maximum(own, U * (winograd.terms(m, edge, weight.shape[1]) + 4) * scale)
-    return Bounded(value, _conv(x.error, taps, a) + own)
+    return Bounded(value, _conv(x.error, taps, a) + own, weight[0].size)
 
 
 def _transposed(x: Doubles, weight: Doubles, a: Attributes) -> Doubles:
@@ -108,7 +110,7 @@ def conv_transpose(a: Attributes, args: Args) -> Bounded:
     taps = np.abs(weight)
     terms = weight.shape[0] // a.get("groups", 1) * weight[0, 0].size + 6
     own = U * terms * (_transposed(x.size, taps, a) + np.abs(shift))
-    return Bounded(value, _transposed(x.error, taps, a) + own)
+    return Bounded(value, _transposed(x.error, taps, a) + own, terms)
 
 
 @_op("linear")
@@ -119,7 +121,7 @@ def linear(a: Attributes, args: Args) -> Bounded:
     if x.error is None:
         return Bounded(value)
     own = U * (weight.shape[1] + 6) * (x.size @ np.abs(weight).T + np.abs(shift))
-    return Bounded(value, x.error @ np.abs(weight).T + own)
+    return Bounded(value, x.error @ np.abs(weight).T + own, weight.shape[1])
 
 
 @_op("batch_norm")
@@ -133,8 +135,9 @@ def batch_norm(a: Attributes, args: Args) -> Bounded:
     value = x.value * factor - moved + shift
     if x.error is None:
         return Bounded(value)
-    own = 4 * U * (x.size * np.abs(factor) + np.abs(moved) + np.abs(shift))
-    return Bounded(value, x.error * np.abs(factor) + own)
+    # Folded, the sum begins with the shift, and each of its roundings may be one of that size.
+    own = 4 * U * x.size * np.abs(factor) + (4 + x.terms) * U * (np.abs(moved) + np.abs(shift))
+    return Bounded(value, x.error * np.abs(factor) + own, x.terms)
 
 
 def _activation(name: str) -> Callable[[Attributes, Args], Bounded]:
@@ -257,6 +260,10 @@ def lrn(a: Attributes, args: Args) -> Bounded:
     return Bounded(value, moved + (6 + beta * (size + 4)) * U * high)
 
 
+_ANY = 50.0
+"""Of an exponent's error: beyond, nothing is known of a share."""
+
+
 @_op("softmax")
 def softmax(a: Attributes, args: Args) -> Bounded:
     (x,) = args
@@ -268,8 +275,10 @@ def softmax(a: Attributes, args: Args) -> Bounded:
         return Bounded(value)
     n = x.value.shape[axis]
     distance = 2 * (peak - x.value.min(axis=axis, keepdims=True)) + n / 16 + 12
-    moved = np.exp(2 * x.error.max(axis=axis, keepdims=True)) - 1
-    return Bounded(value, value * (moved + distance * U * (1 + moved)) + 2.0**-149)
+    reach = 2 * x.error.max(axis=axis, keepdims=True)
+    moved = np.expm1(np.minimum(reach, _ANY))
+    error = value * (moved + distance * U * (1 + moved)) + 2.0**-149
+    return Bounded(value, np.where(reach < _ANY, np.minimum(error, 1.0), 1.0))  # a share is within 0 and 1
 
 
 @_op("pad")

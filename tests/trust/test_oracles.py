@@ -9,11 +9,12 @@ import pyconv
 import reference
 from pyconv.graph import GraphBuilder
 from pyconv.nn.module import trace
-from pyconv.trust import activations
+from pyconv.trust import activations, graph_checks
 from pyconv.trust import meaning as meaning_of
 from pyconv.trust.graphs import drawn_graph, dump
 from pyconv.trust.problems import SMALL, drawn_case
 from pyconv.trust.values import Draw
+from pyconv.trust.work import Work
 
 
 @pytest.mark.parametrize("index", range(60))
@@ -144,7 +145,9 @@ def test_an_operator_means_what_the_tests_say_and_its_bound_holds(case):
 
 @pytest.mark.parametrize("name", ["alexnet", "mobilenet_v3_small", "shufflenet_v2", "unet"])
 def test_operators_of_the_zoo_have_a_meaning(name):
-    graph = trace(pyconv.zoo.create(name), {"input": pyconv.zoo.entry(name).input_shape}, GraphBuilder()).graph
+    graph = trace(
+        pyconv.zoo.create(name), {"input": pyconv.zoo.entry(name).input_shape}, GraphBuilder()
+    ).graph
     assert {node["op"] for node in graph.nodes()} <= meaning_of.OPS.keys()
 
 
@@ -158,3 +161,12 @@ def test_random_graphs_hold_every_part_and_print():
         assert len(dump(builder).splitlines()) == len(ops) + 1
         seen |= set(ops)
     assert seen >= meaning_of.OPS.keys() - {"identity"}
+
+
+# Graphs whose bounds once were too small, or NaN: a folded shift larger than the sum, and a share of softmax
+# of whose exponent nothing is known.
+@pytest.mark.parametrize("seed, index", [(207, 408), (205, 209)])
+def test_bounds_that_were_wrong(seed, index):
+    work = Work(seed, 1.0, only=index)
+    graph_checks.run(work)
+    assert work.figures["graphs"] == 1
