@@ -93,3 +93,16 @@ def test_zeros_around_an_image_become_padding():
     for y, expected in zip(model(data), want):
         np.testing.assert_array_equal(bits(y), bits(expected))
     assert [s["op"] for s in model.describe()["steps"]].count("pad") == 1
+
+
+def test_what_nobody_reads_keeps_no_batch_norm_out_of_a_convolution():
+    builder = GraphBuilder()
+    x = builder.input("x", (1, 3, 9, 8))
+    y = builder.node("conv", [x, builder.constant(noise(4, 3, 3, 3))])
+    builder.node("relu", [y])  # read by nobody
+    numbers = [builder.constant(np.float32([0.3, 0.7, 1.1, 1.3]) * factor) for factor in (1, 2, 3, 4)]
+    builder.outputs([builder.node("batch_norm", [y, *numbers])])
+    data = noise(1, 3, 9, 8)
+    want = pyconv.compile(builder, accuracy="exact")(data)
+    got = pyconv.compile(builder, accuracy="exact", without=["fold_constants"])(data)
+    np.testing.assert_array_equal(bits(got), bits(want))

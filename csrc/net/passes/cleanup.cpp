@@ -19,8 +19,7 @@ void pass_drop_identities(Graph& graph, RewriteLog& log) {
   }
 }
 
-void pass_fold_constants(Graph& graph, RewriteLog& log) {
-  // Backwards for what nobody reads, forwards for what is known.
+void drop_unread(Graph& graph, RewriteLog& log) {
   std::vector<bool> used(graph.values().size(), false);
   for (const ValueId id : graph.outputs()) used[static_cast<std::size_t>(id)] = true;
   for (std::size_t i = graph.nodes().size(); i-- > 0;) {
@@ -34,6 +33,10 @@ void pass_fold_constants(Graph& graph, RewriteLog& log) {
     for (const ValueId id : node.inputs)
       if (id != kNoValue) used[static_cast<std::size_t>(id)] = true;
   }
+}
+
+void pass_fold_constants(Graph& graph, RewriteLog& log) {
+  drop_unread(graph, log);
   // What is larger is computed in each run, in the arena, where memory_limit sees it.
   std::size_t room = std::size_t{256} << 20;
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) {

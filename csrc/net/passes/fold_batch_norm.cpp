@@ -39,6 +39,7 @@ Folded fold(const Constant& weight, const Constant* bias, const NodeArgs& norm) 
 }  // namespace
 
 void pass_fold_batch_norm(Graph& graph, RewriteLog& log) {
+  drop_unread(graph, log);  // such a reader would keep a batch norm where it is: other bits without fold_constants
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
     const Node& norm = graph.nodes()[i];
     if (norm.dead || norm.op != &op_batch_norm) continue;

@@ -29,6 +29,9 @@ struct Pass {
   void (*run)(Graph&, RewriteLog&);
 };
 
+// Nodes that nobody reads go.
+void drop_unread(Graph& graph, RewriteLog& log);
+
 // In the order in which they run.
 const std::vector<Pass>& graph_passes();
 
