@@ -14,21 +14,39 @@ PYCONV_INLINE vf sticky_max(vf a, vf b) {
   return from_bits(or_(bits(max(a, b)), bits(max(b, a))));
 }
 
+// Adds N pixels that belong to one partial sum, 16 apart, one after the other: N streams along the channels.
+template <int N, bool kTail>
+PYCONV_INLINE void add_pixels(const float* src, std::int64_t pixel, int vectors, bool begin,
+                              const Channels<kTail>& lanes, float* sums) {
+  for (int v = 0; v < vectors; ++v) {
+    vf sum = begin ? zero() : load(sums + v * VL);
+    const float* at = src + v * VL;
+#pragma GCC unroll 4
+    for (int k = 0; k < N; ++k, at += 16 * pixel) sum = add(sum, lanes.get(at));
+    store(sums + v * VL, sum);
+  }
+}
+
 template <bool kTail>
 PYCONV_INLINE void average_block(const float* src, std::int64_t pixel, std::int64_t pixels,
                                  int vectors, const Channels<kTail>& lanes, float* dst) {
   alignas(64) float sums[16][kBlockVectors * VL];
-  const std::int64_t first = pixels < 16 ? pixels : 16;
-  std::int64_t i = 0;
-  for (; i < first; ++i, src += pixel)
-    for (int v = 0; v < vectors; ++v) store(sums[i] + v * VL, add(zero(), lanes.get(src + v * VL)));
-  for (; i < pixels; ++i, src += pixel) {
-    float* sum = sums[i % 16];
-    for (int v = 0; v < vectors; ++v)
-      store(sum + v * VL, add(load(sum + v * VL), lanes.get(src + v * VL)));
-  }
-  for (std::int64_t j = first; j < 16; ++j)
-    for (int v = 0; v < vectors; ++v) store(sums[j] + v * VL, zero());
+  constexpr std::int64_t kGroup = 64;
+  for (std::int64_t i = 0; i < pixels; i += kGroup)
+    for (int j = 0; j < 16; ++j) {
+      const std::int64_t rest = pixels - i - j;
+      const float* from = src + (i + j) * pixel;
+      if (rest > 48)
+        add_pixels<4>(from, pixel, vectors, i == 0, lanes, sums[j]);
+      else if (rest > 32)
+        add_pixels<3>(from, pixel, vectors, i == 0, lanes, sums[j]);
+      else if (rest > 16)
+        add_pixels<2>(from, pixel, vectors, i == 0, lanes, sums[j]);
+      else if (rest > 0)
+        add_pixels<1>(from, pixel, vectors, i == 0, lanes, sums[j]);
+      else if (i == 0)
+        add_pixels<0>(src, pixel, vectors, true, lanes, sums[j]);
+    }
   const Divisor divisor = divisor_of(static_cast<float>(pixels));
   for (int v = 0; v < vectors; ++v) {
     vf sum[16];
@@ -42,21 +60,49 @@ PYCONV_INLINE void average_block(const float* src, std::int64_t pixel, std::int6
   }
 }
 
+// Magnitudes are taken beside, as in pool_max3x3.inl.h: a block that met NaN is gone through again with care.
+template <bool kTail>
+void maximum_with_nan(const float* src, std::int64_t pixel, std::int64_t pixels, int vectors,
+                      const Channels<kTail>& lanes, float* dst) {
+  for (int v = 0; v < vectors; ++v) {
+    vf best = lanes.get(src + v * VL);
+    for (std::int64_t i = 1; i < pixels; ++i) best = sticky_max(best, lanes.get(src + i * pixel + v * VL));
+    lanes.put(dst + v * VL, add(best, zero()));
+  }
+}
+
 template <bool kTail>
 PYCONV_INLINE void maximum_block(const float* src, std::int64_t pixel, std::int64_t pixels,
                                  int vectors, const Channels<kTail>& lanes, float* dst) {
+  constexpr int kPixels = 8;
   alignas(64) float best[kBlockVectors * VL];
-  for (int v = 0; v < vectors; ++v) store(best + v * VL, lanes.get(src + v * VL));
-  src += pixel;
-  std::int64_t i = 1;
-  for (; i + 2 <= pixels; i += 2, src += 2 * pixel)
+  vi seen = iset1(0);
+  for (std::int64_t i = 0; i < pixels; i += kPixels) {
+    const std::int64_t count = pixels - i < kPixels ? pixels - i : kPixels;
     for (int v = 0; v < vectors; ++v) {
-      const vf two = sticky_max(lanes.get(src + v * VL), lanes.get(src + pixel + v * VL));
-      store(best + v * VL, sticky_max(load(best + v * VL), two));
+      const float* at = src + i * pixel + v * VL;
+      vf most = lanes.get(at);
+      vi peak = magnitude(most);
+      if (i > 0) most = max(most, load(best + v * VL));
+      if (count == kPixels) {
+#pragma GCC unroll 8
+        for (int j = 1; j < kPixels; ++j) {
+          const vf value = lanes.get(at += pixel);
+          most = max(most, value);
+          peak = imax(peak, magnitude(value));
+        }
+      } else {
+        for (std::int64_t j = 1; j < count; ++j) {
+          const vf value = lanes.get(at += pixel);
+          most = max(most, value);
+          peak = imax(peak, magnitude(value));
+        }
+      }
+      seen = imax(seen, peak);
+      store(best + v * VL, most);
     }
-  if (i < pixels)
-    for (int v = 0; v < vectors; ++v)
-      store(best + v * VL, sticky_max(load(best + v * VL), lanes.get(src + v * VL)));
+  }
+  if (any(above(seen, iset1(0x7f800000)))) return maximum_with_nan(src, pixel, pixels, vectors, lanes, dst);
   for (int v = 0; v < vectors; ++v) lanes.put(dst + v * VL, add(load(best + v * VL), zero()));
 }
 
