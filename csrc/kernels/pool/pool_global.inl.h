@@ -77,13 +77,14 @@ PYCONV_INLINE void maximum_block(const float* src, std::int64_t pixel, std::int6
   constexpr int kPixels = 8;
   alignas(64) float best[kBlockVectors * VL];
   vi seen = iset1(0);
+  for (int v = 0; v < vectors; ++v) store(best + v * VL, lanes.get(src + v * VL));
   for (std::int64_t i = 0; i < pixels; i += kPixels) {
     const std::int64_t count = pixels - i < kPixels ? pixels - i : kPixels;
     for (int v = 0; v < vectors; ++v) {
       const float* at = src + i * pixel + v * VL;
-      vf most = lanes.get(at);
-      vi peak = magnitude(most);
-      if (i > 0) most = max(most, load(best + v * VL));
+      const vf first = lanes.get(at);
+      vf most = max(first, load(best + v * VL));
+      vi peak = magnitude(first);
       if (count == kPixels) {
 #pragma GCC unroll 8
         for (int j = 1; j < kPixels; ++j) {
