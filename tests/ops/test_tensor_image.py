@@ -256,7 +256,7 @@ def test_bad_shapes():
         ("avg_pool_nd", (x,), {"kernel": [2], "stride": [0]}, "strides: expected a size of 1 or more, got 0"),
         ("lp_pool", (x,), {"kernel": [2], "p": 0.0}, "p: expected a positive number"),
         ("conv_nd", (x, np.zeros((4, 3, 2), np.float32)), {}, "weight: expected one for 2 channels"),
-        ("conv_transpose_nd", (x, np.zeros((2, 4, 2), np.float32)), {"groups": 3}, "weight: expected one for 2"),
+        ("conv_transpose_nd", (x, np.zeros((2, 4, 2), np.float32)), {"groups": 3}, "groups: expected 1 to 2"),
         ("resize", (x,), {"sizes": [1, 2]}, "sizes, scales, roi: expected one"),
         ("resize", (x,), {"sizes": [1, 2, 4], "mode": "lanczos"}, "mode: expected nearest, linear or cubic"),
         ("resize", (x,), {"sizes": [1, 2, 4], "scales": [1.0, 1.0, -1.0]}, "scales: expected numbers between"),
