@@ -13,7 +13,7 @@ def fold(op, *arrays, **attributes):
     """The outputs of a node whose inputs are constants, computed while the graph is built."""
     builder = GraphBuilder()
     inputs = [None if a is None else builder.constant(a) for a in arrays]
-    outputs = builder.nodes(op, inputs, fold=1 << 30, **attributes)
+    outputs = builder.nodes(op, inputs, fold=1 << 62, **attributes)
     results = [np.array(builder.graph.constant(o.id)) for o in outputs]
     return results[0] if len(results) == 1 else results
 
