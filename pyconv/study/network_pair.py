@@ -176,6 +176,8 @@ def _depthwise(first: Document) -> str:
 def _reach(document: Document, layers: Sequence[Document]) -> str:
     """": they reach 26 % of the FMA peak because they move 0.9 bytes per FLOP, most of them from L2"; "because"
     where memory binds most of their time."""
+    if "roofline" not in document:
+        return ""
     flops = 2 * sum(layer["executed_macs"] for layer in layers)
     share = 1e-9 * flops / sum(map(seconds, layers)) / document["roofline"]["peak_gflops"]
     moved: dict[str, int] = {}

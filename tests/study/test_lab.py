@@ -9,7 +9,7 @@ from click.testing import CliRunner
 import pyconv
 from pyconv import Conv2dProblem, nn
 from pyconv.commands import add_to
-from pyconv.study import lab, lab_body, lab_network, lab_words, machine
+from pyconv.study import lab, lab_body, lab_network, lab_words, machine, network_pair
 from pyconv.study.commands import pyconv as group
 from pyconv.study.lab import Kind, Knobs, Lab, Row
 from pyconv.study.timing import Timing
@@ -268,3 +268,13 @@ def test_refusals_are_one_sentence(arguments, message):
     text = invoke(*arguments, status=1)
     lines = [line for line in text.rstrip().split("\n") if line.startswith("Error: ")]
     assert len(lines) == 1 and message in lines[0]
+
+
+def test_a_body_has_no_roofline_to_hold_its_depthwise_layers_against():
+    """They take more of the time than of the MACs here, which the sentence then says, and no more."""
+    layers = [
+        {"algorithm": "depthwise", "macs": 10, "executed_macs": 10, "timing": None, "predicted_s": 1.0},
+        {"algorithm": "pointwise", "macs": 90, "executed_macs": 90, "timing": None, "predicted_s": 1.0},
+    ]
+    said = network_pair._depthwise({"name": "small", "layers": layers})
+    assert said.endswith("take 50 % of the time where they run by themselves")
