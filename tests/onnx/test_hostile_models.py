@@ -7,37 +7,9 @@ import pytest
 
 onnx = pytest.importorskip("onnx")
 
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 import pyconv  # noqa: E402
-from pyconv.formats.onnx import OnnxNetwork  # noqa: E402
-
-FLOAT = TensorProto.FLOAT
-
-
-def info(name, shape, kind=FLOAT):
-    return helper.make_tensor_value_info(name, kind, shape)
-
-
-def model_of(nodes, inputs, outputs, initialisers=(), opset=17):
-    outputs = [helper.make_empty_tensor_value_info(o) for o in outputs]
-    arrays = [numpy_helper.from_array(a, name) for name, a in dict(initialisers).items()]
-    graph = helper.make_graph(nodes, "g", inputs, outputs, arrays)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-
-
-def node(op, inputs, outputs, name="", **attributes):
-    return helper.make_node(op, inputs.split(), outputs.split(), name or f"the_{op.lower()}", **attributes)
-
-
-def run(model, *arrays, **options):
-    return pyconv.compile(OnnxNetwork(model), **options)(*arrays)
-
-
-def refusal(model, shapes=None):
-    with pytest.raises(ValueError) as raised:
-        pyconv.compile(OnnxNetwork(model), shapes)
-    return str(raised.value)
+from support.onnx_models import info, model_of, node, refusal, run  # noqa: E402
 
 
 def test_constants_made_on_the_way_are_bounded_in_all(monkeypatch):
@@ -48,16 +20,24 @@ def test_constants_made_on_the_way_are_bounded_in_all(monkeypatch):
     fill = [node("ConstantOfShape", "s", name) for name in ("a", "b")]
     one = model_of([fill[0], node("Add", "x a", "y")], [info("x", [150])], ["y"], known)
     assert run(one, np.ones(150, np.float32)).tolist() == [1.0] * 150
-    both = model_of([*fill, node("Add", "a b", "c"), node("Add", "x c", "y")], [info("x", [150])], ["y"], known)
-    assert "constants of at most 1000 bytes in all, got one of shape (150,) where 400 are left" in refusal(both)
+    both = model_of(
+        [*fill, node("Add", "a b", "c"), node("Add", "x c", "y")], [info("x", [150])], ["y"], known
+    )
+    assert "constants of at most 1000 bytes in all, got one of shape (150,) where 400 are left" in refusal(
+        both
+    )
     for op, more in (("Expand", {}), ("Tile", {})):
         assert "expected a constant of at most 1000 bytes" in refusal(
             model_of([node(op, "one n", "y", **more)], [], ["y"], known | {"n": np.array([251], np.int64)})
         )
     limits = {"a": np.array(0, np.int64), "b": np.array(2**40, np.int64), "c": np.array(1, np.int64)}
-    assert "constants of at most 1000 bytes" in refusal(model_of([node("Range", "a b c", "y")], [], ["y"], limits))
+    assert "constants of at most 1000 bytes" in refusal(
+        model_of([node("Range", "a b c", "y")], [], ["y"], limits)
+    )
     known |= {"minus": np.array([-1], np.int64)}
-    assert "sizes of 0 or more" in refusal(model_of([node("ConstantOfShape", "minus", "y")], [], ["y"], known))
+    assert "sizes of 0 or more" in refusal(
+        model_of([node("ConstantOfShape", "minus", "y")], [], ["y"], known)
+    )
 
 
 @pytest.mark.parametrize("count", [-1, 3, 2**40, 2**63 - 1])

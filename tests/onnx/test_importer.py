@@ -9,38 +9,16 @@ import pytest
 
 onnx = pytest.importorskip("onnx")
 
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx import TensorProto, helper  # noqa: E402
 
 import pyconv  # noqa: E402
 import pyconv.backend  # noqa: E402
 from pyconv.formats.onnx import OnnxNetwork, load_onnx, operators  # noqa: E402
+from support.onnx_models import info, model_of, node, refusal, run  # noqa: E402
 
-FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
-
-
-def info(name, shape, kind=FLOAT):
-    return helper.make_tensor_value_info(name, kind, shape)
+INT64 = TensorProto.INT64
 
 
-def model_of(nodes, inputs, outputs, initialisers=(), opset=17):
-    outputs = [helper.make_empty_tensor_value_info(o) for o in outputs]
-    arrays = [numpy_helper.from_array(a, name) for name, a in dict(initialisers).items()]
-    graph = helper.make_graph(nodes, "g", inputs, outputs, arrays)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-
-
-def node(op, inputs, outputs, name="", **attributes):
-    return helper.make_node(op, inputs.split(), outputs.split(), name or f"the_{op.lower()}", **attributes)
-
-
-def run(model, *arrays, **options):
-    return pyconv.compile(OnnxNetwork(model), **options)(*arrays)
-
-
-def refusal(model, shapes=None):
-    with pytest.raises(ValueError) as raised:
-        pyconv.compile(OnnxNetwork(model), shapes)
-    return str(raised.value)
 
 
 def test_names_are_kept():
