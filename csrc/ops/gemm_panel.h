@@ -26,7 +26,8 @@ inline void fetch_next(GemmTiles& tiles, const GemmKernel& kernel, std::int64_t 
 
 // `tiles` describes the first tile but for its count; its rows are laid out for BalancedTiles(rows,
 // kernel.info.tile_rows): [tile][tap][row of the tile].
-inline void multiply_panel(const GemmKernel& kernel, GemmTiles tiles, std::int64_t rows) {
+// Returns how many tiles there were.
+inline std::int64_t multiply_panel(const GemmKernel& kernel, GemmTiles tiles, std::int64_t rows) {
   const BalancedTiles balanced(rows, tallest_tile(kernel, tiles));
   const int heights[] = {balanced.height, balanced.height - 1};
   const std::int64_t counts[] = {balanced.tall, balanced.count - balanced.tall};
@@ -41,6 +42,7 @@ inline void multiply_panel(const GemmKernel& kernel, GemmTiles tiles, std::int64
     if (tiles.prefetch)
       tiles.prefetch += tiles.count * tiles.taps * (tiles.depth / 4) * tiles.prefetch_lines * 16;
   }
+  return balanced.count;
 }
 
 }  // namespace pyconv

@@ -219,12 +219,17 @@ void GemmConv::run_chunk(const Conv2dRun& run, const Chunk& chunk, float* scratc
     do {
       const std::int64_t channels = std::min(channel_block, gemm_depth_ - c0);
       int filled_for = 0;
+      std::int64_t tiles = 0;
       for (std::size_t i = 0; i < chunk.panels; ++i) {
         const WeightPanel& panel = weights.panels()[chunk.panel0 + i];
         const int most = panel.kernel->tile_rows;
-        if (most != filled_for) fill_rows(run, chunk, tap0, taps, c0, most, scratch, rows);
+        if (most != filled_for) {
+          fill_rows(run, chunk, tap0, taps, c0, most, scratch, rows);
+          tiles = 0;
+          each_line(chunk, [&](const Line& line) { tiles += BalancedTiles(line.count, most).count; });
+        }
         filled_for = most;
-        run_panel(run, chunk, panel, tap0, taps, c0, channels, rows,
+        run_panel(run, chunk, panel, tap0, taps, c0, channels, rows, tiles,
                   streams ? upcoming(chunk, i, (tap0 * gemm_depth_ + c0), taps * channels) : nullptr);
       }
       c0 += channels;
@@ -337,7 +342,7 @@ void GemmConv::unfold(const Conv2dRun& run, const Chunk& chunk, float* scratch) 
 void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightPanel& panel,
                          std::int64_t tap0, std::int64_t taps, std::int64_t c0,
                          std::int64_t channels, const float* const* rows,
-                         const float* next) const {
+                         std::int64_t tiles, const float* next) const {
   const PackedWeights& weights = groups_[static_cast<std::size_t>(chunk.group)];
   const GemmKernel& kernel = gemm_kernels()[panel.row];
   const KernelInfo& info = kernel.info;
@@ -357,8 +362,6 @@ void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightP
   tile.out.hi = activation_.hi();
   const std::int64_t column = chunk.group * p_.ocg() + panel.first_column;
   tile.rows = rows;
-  std::int64_t tiles = 0;
-  each_line(chunk, [&](const Line& line) { tiles += BalancedTiles(line.count, tallest_tile(kernel, tile)).count; });
   fetch_next(tile, kernel, tiles * tallest_tile(kernel, tile), next);
   each_line(chunk, [&](const Line& line) {
     const std::int64_t first = (line.image * p_.oh() + line.y) * p_.ow() + line.x, step = line.down ? p_.ow() : 1;
@@ -366,11 +369,9 @@ void GemmConv::run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightP
     tile.out.dst_stride = step * pixel_.dst;
     if (run.residual) tile.out.residual = run.residual + first * pixel_.residual + column;
     tile.out.residual_stride = step * pixel_.residual;
-    multiply_panel(kernel, tile, line.count);
+    const std::int64_t done = multiply_panel(kernel, tile, line.count);
     tile.rows += taps * line.count;
-    if (tile.prefetch)
-      tile.prefetch += BalancedTiles(line.count, tallest_tile(kernel, tile)).count * taps * (channels / 4) *
-                       tile.prefetch_lines * 16;
+    if (tile.prefetch) tile.prefetch += done * taps * (channels / 4) * tile.prefetch_lines * 16;
   });
 }
 

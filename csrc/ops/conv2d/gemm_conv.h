@@ -59,7 +59,7 @@ class GemmConv final : public Conv2dImpl {
   void unfold(const Conv2dRun& run, const Chunk& chunk, float* scratch) const;
   void run_panel(const Conv2dRun& run, const Chunk& chunk, const WeightPanel& panel,
                  std::int64_t tap0, std::int64_t taps, std::int64_t c0, std::int64_t channels,
-                 const float* const* rows, const float* next) const;
+                 const float* const* rows, std::int64_t tiles, const float* next) const;
   const float* upcoming(const Chunk& chunk, std::size_t index, std::int64_t k0,
                         std::int64_t depth) const;
   const float* pixel(const float* src, std::int64_t image, std::int64_t group, std::int64_t y,
