@@ -49,13 +49,18 @@ class Parameter:
     @property
     def value(self) -> Array:
         """The numbers, read-only: assign a new array to the module to change them."""
-        if self._value is None:
+        value = self._value
+        if value is None:
             made = self._init
             if callable(made):
                 made = made(np.random.default_rng(self._seed))
-            self._value = np.ascontiguousarray(made, dtype=self.dtype).reshape(self.shape)
-            self._value.flags.writeable = False
-        return self._value
+            value = np.ascontiguousarray(made, dtype=self.dtype).reshape(self.shape)
+            value.flags.writeable = False
+            self._value = value  # whole: other threads may read it at once
+        return value
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_init": self.value, "_value": None}
 
 
 class Module:
@@ -82,7 +87,7 @@ class Module:
 
     def __init__(self) -> None:
         self.__dict__.update(
-            _parameters={}, _buffers={}, _modules={}, _label="", _version=0, _compiled={}, training=False
+            _parameters={}, _buffers={}, _modules={}, _label="", _version=object(), _compiled=None, training=False
         )
 
     def forward(self, *inputs: Any) -> Any:
@@ -103,15 +108,19 @@ class Module:
         for x in arrays:
             if not isinstance(x, np.ndarray):
                 raise TypeError(f"inputs: expected numpy arrays or symbolic tensors, got {type(x).__name__}")
-        version = sum(module._version for module in self.modules())
-        if self._compiled.get("version") != version:
-            self._compiled.clear()
-            self._compiled["version"] = version
+        version = tuple(module._version for module in self.modules())
+        compiled: tuple[Any, dict[Any, Model]] | None = self._compiled
+        if compiled is None or compiled[0] != version:
+            compiled = self.__dict__["_compiled"] = version, {}  # other threads keep to the one they found
         key = tuple((x.shape, x.dtype.str) for x in arrays)
-        if key not in self._compiled:
-            self._compiled[key] = compile(self, [x.shape for x in arrays])
-        model: Model = self._compiled[key]
+        model = compiled[1].get(key)
+        if model is None:
+            model = compiled[1].setdefault(key, compile(self, [x.shape for x in arrays]))
         return model
+
+    def _changed(self) -> None:
+        """What was compiled of this module, or of those that hold it, is that of another one now."""
+        self.__dict__["_version"] = object()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if "_modules" not in self.__dict__:
@@ -128,8 +137,9 @@ class Module:
             held[name] = None if value is None else _checked(name, held[name], value)
         else:
             self.__dict__[name] = value
-            return
-        self.__dict__["_version"] += 1
+            if tracing() is not None:  # what forward notes as it goes
+                return
+        self._changed()
 
     def __getattr__(self, name: str) -> Any:
         for held in ("_parameters", "_buffers", "_modules"):
@@ -143,16 +153,19 @@ class Module:
         for held in (self._parameters, self._buffers, self._modules):
             if name in held:
                 del held[name]
-                self.__dict__["_version"] += 1
+                self._changed()
                 return
         object.__delattr__(self, name)
+        self._changed()
 
     def register_parameter(self, name: str, parameter: Parameter | None) -> None:
         self._parameters[name] = parameter
+        self._changed()
 
     def register_buffer(self, name: str, buffer: Parameter | None) -> None:
         """An array that belongs to the state but is not learned: a batch norm's running mean."""
         self._buffers[name] = buffer
+        self._changed()
 
     def add_module(self, name: str, module: Module) -> None:
         setattr(self, name, module)
@@ -235,7 +248,7 @@ class Module:
                 checked.append((module, held, name, _checked(key, held[name], state[key])))
         for module, held, name, parameter in checked:
             held[name] = parameter
-            module.__dict__["_version"] += 1
+            module._changed()
 
     def eval(self) -> Module:
         """Inference is all there is for now; here for torch's habit."""
@@ -255,7 +268,7 @@ class Module:
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
-        state["_compiled"] = {}
+        state["_compiled"] = None
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
