@@ -65,6 +65,9 @@ FUNCTIONS: dict[str, tuple[float, Meaning]] = {
     "gelu": (0, bounded(lambda x: x * normal_distribution(x), 38.0)),
     "gelu_tanh": (0, bounded(gelu_tanh, 1e2)),
     "exp": (0, np.exp),
+    "sigmoid_fast": (0, sigmoid),
+    "silu_fast": (0, bounded(lambda x: x * sigmoid(x), 1e3)),
+    "tanh_fast": (0, np.tanh),
 }
 
 

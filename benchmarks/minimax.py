@@ -1,6 +1,6 @@
 """Finds the coefficients of csrc/kernels/eltwise/math.inl.h again. Needs mpmath; about a minute.
 
-    python -m benchmarks.minimax [expm1] [log1p] [quotients] [normal] [erf]
+    python -m benchmarks.minimax [expm1] [log1p] [quotients] [normal] [erf] [tanh]
 
 Fits minimise the largest weighted error by Lawson's iteration: least squares on Chebyshev points whose
 weights grow where the error is large (C. L. Lawson, 1961); a quotient P / Q is made linear by dividing
@@ -222,12 +222,34 @@ def fit_erf() -> None:
     show("  P, rising powers", worst, [terms[j] for j in range(6)])
 
 
+def fit_tanh() -> None:
+    """tanh(x) = x P(x^2) / Q(x^2) up to 9, both 1 at 0: relative error."""
+    squares = [x * x for x in chebyshev(mp.mpf("1e-3"), mp.mpf(9), 200)]
+
+    def ratio(square: Real) -> Real:
+        x = mp.sqrt(square)
+        return mp.tanh(x) / x
+
+    def fit() -> tuple[Real, Real, Terms, Terms]:
+        return quotient(ratio, lambda s: mp.mpf(1), squares, p, q, mp.mpf(1))
+
+    p: Terms = {0: mp.mpf(1), **dict.fromkeys(range(1, 5))}
+    q: Terms = dict(p)
+    for power in range(1, 5):
+        p[power] = rounded(fit()[2][power])
+        q[power] = rounded(fit()[3][power])
+    worst = fit()[0]
+    show("tanh: P, rising powers", worst, [p[j] for j in range(5)])
+    show("  Q, rising powers", worst, [q[j] for j in range(5)])
+
+
 FITS = {
     "expm1": fit_expm1,
     "log1p": fit_log1p,
     "quotients": fit_quotients,
     "normal": fit_normal,
     "erf": fit_erf,
+    "tanh": fit_tanh,
 }
 
 

@@ -54,7 +54,7 @@ double operations(const Activation& activation) {
     case ActivationKind::sigmoid: return activation.approximate ? 11.0 : 14.0;
     case ActivationKind::silu: return activation.approximate ? 11.0 : 18.0;
     case ActivationKind::elu: return 15.0;
-    case ActivationKind::tanh: return activation.approximate ? 18.0 : 21.0;
+    case ActivationKind::tanh: return activation.approximate ? 13.0 : 21.0;
     case ActivationKind::gelu: return 24.0;
     case ActivationKind::gelu_tanh: return 34.0;
   }

@@ -100,8 +100,10 @@ def convs(draw, max_macs=400_000, max_channels=65):
         draw(st.sampled_from([0, 1, 1, 1, 1, 2, 3])), g, ic, oc, ih, iw, kh, kw,
         (sh, sw), (top, bottom, left, right), (dh, dw),
     )  # fmt: skip
-    while conv.macs > max_macs:  # fewer channels rather than a rejected example
+    while conv.macs > max_macs:  # fewer channels, at last fewer taps, rather than a rejected example
         icg, ocg = conv.ic // g, conv.oc // g
+        if conv.ic == conv.oc == 1:
+            kh, kw = (kh + 1) // 2, (kw + 1) // 2
         if icg * ocg == 1:
             g = max(1, g // 2)
         icg, ocg = (icg + 1) // 2 if icg >= ocg else icg, (ocg + 1) // 2 if ocg > icg else ocg

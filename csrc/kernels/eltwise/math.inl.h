@@ -13,16 +13,21 @@ constexpr float kLog2e = 1.44269504f;
 constexpr float kLn2Hi = 0x1.62e4p-1f;   // 16 bits
 constexpr float kLn2Lo = 0x1.7f7d1cp-20f;
 constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, to even
+constexpr float kRound40 = kRound + 40.0f;
+
+// a b. A multiplication with a subnormal operand or result holds up what stands behind it for some twenty
+// cycles on Zen 4, a fused one does not.
+PYCONV_INLINE vf product(vf a, vf b) { return fma(a, b, set1(-0.0f)); }
 
 struct Reduced {
   vf r, n;
-  vi shifted;  // n in the low bits
+  vi shifted;  // n + round - kRound in the low bits
 };
 
 // |x| < 2^20.
-PYCONV_INLINE Reduced exp_reduce(vf x) {
-  const vf shifted = fma(x, set1(kLog2e), set1(kRound));
-  const vf n = sub(shifted, set1(kRound));
+PYCONV_INLINE Reduced exp_reduce(vf x, float round = kRound) {
+  const vf shifted = fma(x, set1(kLog2e), set1(round));
+  const vf n = sub(shifted, set1(round));
   return {fma(n, set1(-kLn2Lo), fma(n, set1(-kLn2Hi), x)), n, bits(shifted)};
 }
 
@@ -33,7 +38,7 @@ PYCONV_INLINE vf expm1_reduced(vf r) {
   p = fma(p, r, set1(0.0416674353f));
   p = fma(p, r, set1(0.166665465f));
   p = fma(p, r, set1(0.49999997f));
-  return fma(mul(r, r), p, r);
+  return fma(product(r, r), p, r);
 }
 
 // x between lo and hi; NaN stays.
@@ -45,11 +50,12 @@ PYCONV_INLINE vf exp(vf x) {
   return scale2(add(set1(1.0f), expm1_reduced(e.r)), e.n);
 }
 
-// e^x - 1 for -20 <= x <= 0.
+// (e^x - 1) 2^kScale for -20 <= x <= 0.
+template <int kScale = 0>
 PYCONV_INLINE vf expm1_negative(vf x) {
   const Reduced e = exp_reduce(x);
-  const vf power = from_bits(ishl<23>(iadd(e.shifted, iset1(127))));
-  return fma(power, expm1_reduced(e.r), sub(power, set1(1.0f)));
+  const vf power = from_bits(ishl<23>(iadd(e.shifted, iset1(127 + kScale))));
+  return fma(power, expm1_reduced(e.r), sub(power, set1(static_cast<float>(1 << kScale))));
 }
 
 // e^r = num / den for |r| <= ln2 / 2, to a relative 2^-32.1: (a + r b) / (a - r b), where r b / a is
@@ -59,17 +65,17 @@ struct ExpQuotient {
   vf num, den;
 };
 PYCONV_INLINE ExpQuotient exp_quotient(vf r, float scale) {
-  const vf square = mul(r, r);
+  const vf square = product(r, r);
   const vf a = fma(square, set1(scale * 12.0138865f), set1(scale * 120.166763f));
-  const vf rb = mul(r, fma(square, set1(scale), set1(scale * 60.0833817f)));
+  const vf rb = product(r, fma(square, set1(scale), set1(scale * 60.0833817f)));
   return {add(a, rb), sub(a, rb)};
 }
 
 // Likewise 2^r for |r| <= 1/2, to 2^-32; num and den are within [297, 421].
 PYCONV_INLINE ExpQuotient exp2_quotient(vf r) {
-  const vf square = mul(r, r);
+  const vf square = product(r, r);
   const vf a = fma(square, set1(17.3322906f), set1(360.832458f));
-  const vf rb = mul(r, add(square, set1(125.055f)));
+  const vf rb = product(r, add(square, set1(125.055f)));
   return {add(a, rb), sub(a, rb)};
 }
 
@@ -107,7 +113,7 @@ PYCONV_INLINE vf log_positive(vf x) {
 // log x; NaN below 0, -inf at 0.
 PYCONV_INLINE vf log(vf x) {
   const vm small = lt(x, set1(0x1p-126f));
-  const LogReduced t = log_reduce(select(small, mul(x, set1(0x1p24f)), x));
+  const LogReduced t = log_reduce(select(small, product(x, set1(0x1p24f)), x));
   const vf e = sub(t.e, select(small, set1(24.0f), zero()));
   const vf square = mul(t.f, t.f);
   vf low = fma(mul(square, t.f), log1p_tail(t.f), mul(square, set1(-0.5f)));
@@ -132,7 +138,7 @@ PYCONV_INLINE vf log1p_unit(vf t) {
 // one of 2^-24 is magnified by y log x. Overflows to inf, underflows through the subnormals to 0.
 PYCONV_INLINE vf pow_positive(vf x, vf y) {
   const vm small = lt(x, set1(0x1p-126f));
-  const LogReduced t = log_reduce(select(small, mul(x, set1(0x1p24f)), x));
+  const LogReduced t = log_reduce(select(small, product(x, set1(0x1p24f)), x));
   const vf e = sub(t.e, select(small, set1(24.0f), zero()));
   const vf square = mul(t.f, t.f), half = mul(square, set1(0.5f));
   const vf half_lo = mul(fma(t.f, t.f, neg(square)), set1(0.5f));
@@ -193,7 +199,7 @@ PYCONV_INLINE ExpQuotient normal_tail_quotient(vf a) {
 // x (c + x^2 P(x^2)) for |x| <= 1, to a relative 2^-29; beyond, 1 less twice the normal tail at
 // |x| sqrt(2).
 PYCONV_INLINE vf erf(vf x) {
-  const vf a = min(set1(4.0f), abs(x)), square = mul(a, a);
+  const vf a = min(set1(4.0f), abs(x)), square = product(a, a);
   vf p = set1(7.8425488e-05f);
   p = fma(p, square, set1(-0.000800939859f));
   p = fma(p, square, set1(0.0051885983f));
@@ -201,8 +207,8 @@ PYCONV_INLINE vf erf(vf x) {
   p = fma(p, square, set1(0.112836033f));
   p = fma(p, square, set1(-0.376126289f));
   p = fma(p, square, set1(-5.86353828e-08f));
-  const vf near = fma(a, set1(1.12837923f), mul(a, p));
-  const ExpQuotient tail = normal_tail_quotient(mul(a, set1(1.41421356f)));
+  const vf near = fma(a, set1(1.12837923f), product(a, p));
+  const ExpQuotient tail = normal_tail_quotient(product(a, set1(1.41421356f)));
   const vf far = div(mul(tail.num, exp(neg(square))), tail.den);
   const vf magnitude = select(gt(a, set1(1.0f)), fma(far, set1(-2.0f * kNormalTail), set1(1.0f)), near);
   return from_bits(or_(bits(magnitude), and_(bits(x), iset1(static_cast<int>(0x80000000u)))));
