@@ -7,6 +7,7 @@ import os
 import tokenize
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,8 +22,9 @@ _DAMAGED_HEADER = (
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> AnyArray:
     with archive.open(info) as file:
-        version = np.lib.format.read_magic(file)
-        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        npy: Any = np.lib.format  # untyped in numpy 2.2
+        version = npy.read_magic(file)
+        readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
         if version not in readers:
             raise ValueError(f"npy version {version} is not supported")
         try:
@@ -41,7 +43,8 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> AnyArray:
         raise ValueError(f"expected {expected} bytes, got {len(data)}")
     flat: AnyArray = np.frombuffer(data, dtype)
     whole = flat.reshape(shape, order="F" if column_major else "C")
-    return np.ascontiguousarray(whole, dtype.newbyteorder("=")).reshape(shape)
+    native: AnyArray = np.ascontiguousarray(whole, dtype.newbyteorder("=")).reshape(shape)
+    return native
 
 
 def load_npz(

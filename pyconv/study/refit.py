@@ -111,7 +111,7 @@ def fitted(chain: Chain, conv: Convolution, now: Floats, before: Floats) -> Chai
     weight, bias = last.weight.copy(), np.zeros(len(last.weight))
     for g in range(last.groups):
         own = slice(g * ocg, (g + 1) * ocg)
-        held = last.weight[own].reshape(ocg, -1).T
+        held: NDArray[np.float64] = last.weight[own].reshape(ocg, -1).T
         columns = patches[g]
         if chain.bias is not None:
             columns = np.concatenate([columns, np.ones((len(columns), 1))], axis=1)

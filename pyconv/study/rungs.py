@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +80,8 @@ def numpy_im2col(x: Array, weight: Array, stride: int = 1, padding: int = 0) -> 
     shape = output_shape(x, weight, stride, padding)
     oc, ic, kh, kw = weight.shape
     source = _padded(x, padding)
-    windows = np.lib.stride_tricks.sliding_window_view(source, (kh, kw), (1, 2))
+    axes: Any = (1, 2)  # the stubs of numpy 2.2 know one axis
+    windows = np.lib.stride_tricks.sliding_window_view(source, (kh, kw), axes)
     columns = windows[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3).reshape(-1, kh * kw * ic)
     taps = weight.transpose(2, 3, 1, 0).reshape(kh * kw * ic, oc)
     y: Array = columns @ taps

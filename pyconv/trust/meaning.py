@@ -207,7 +207,8 @@ def _windows(x: Doubles, a: Attributes, fill: float) -> Doubles:
         spans.append(span)
         sides.append((padding[i], padding[i] + max(0, (out - 1) * stride[i] - room)))
     padded = np.pad(x, sides, constant_values=fill)
-    view: Any = np.lib.stride_tricks.sliding_window_view(padded, spans, axis=(2, 3))
+    axes: Any = (2, 3)  # the stubs of numpy 2.2 know one axis
+    view: Any = np.lib.stride_tricks.sliding_window_view(padded, spans, axis=axes)
     view = view[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
     return np.asarray(view[:, :, : outs[0], : outs[1]])
 

@@ -75,7 +75,8 @@ def transform(
     th, tw = -(-oh // m), -(-ow // m)
     sides = ((0, 0), (0, 0), (top, bottom + th * m - oh), (left, right + tw * m - ow))
     padded = np.pad(part(np.asarray(x, np.float64)), sides)
-    tiles = np.lib.stride_tricks.sliding_window_view(padded, (edge, edge), axis=(2, 3))
+    axes: Any = (2, 3)  # the stubs of numpy 2.2 know one axis
+    tiles = np.lib.stride_tricks.sliding_window_view(padded, (edge, edge), axis=axes)
     tiles = tiles[:, :, ::m, ::m][:, :, :th, :tw]
     v = (bt @ tiles @ bt.T).transpose(4, 5, 0, 2, 3, 1).reshape(edge**2, -1, c)
     u = (g @ part(np.asarray(weight, np.float64)) @ g.T).transpose(2, 3, 1, 0).reshape(edge**2, c, oc)

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .graph import Graph, Node, Unsupported
 
@@ -41,7 +42,7 @@ class Writer:
 
     graph: Graph
     layers: list[tuple[str, str, list[str], list[str], dict[int, object]]] = field(default_factory=list)
-    weights: list[np.ndarray] = field(default_factory=list)
+    weights: list[NDArray[Any]] = field(default_factory=list)
     flat: set[str] = field(default_factory=set)
     """Values of one dimension: what global pools give, and all behind them that keeps it."""
 
@@ -59,7 +60,7 @@ class Writer:
         outputs[0] = plain
         self.layers.append((kind, f"{node.output}_{name}", [plain], [node.output], parameters))
 
-    def constant(self, name: str, channels: int = 0) -> np.ndarray:
+    def constant(self, name: str, channels: int = 0) -> NDArray[Any]:
         return self.graph.constants[name] if name else np.zeros(channels, np.float32)
 
     def fused(self, node: Node) -> dict[int, object]:
@@ -202,7 +203,7 @@ def write_ncnn(graph: Graph, folder: Path) -> None:
         _write_arrays(writer.weights, file)
 
 
-def _write_arrays(arrays: list[np.ndarray], file: BinaryIO) -> None:
+def _write_arrays(arrays: list[NDArray[Any]], file: BinaryIO) -> None:
     for array in arrays:
         file.write(np.ascontiguousarray(array).tobytes())
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from .graph import Graph, Node, Unsupported
@@ -33,7 +35,7 @@ class Writer:
                 self.initializers[name] = numpy_helper.from_array(array, name)
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
 
-    def constant(self, name: str, array: np.ndarray) -> str:
+    def constant(self, name: str, array: NDArray[Any]) -> str:
         self.initializers[name] = numpy_helper.from_array(array, name)
         return name
 

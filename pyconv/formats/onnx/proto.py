@@ -85,7 +85,7 @@ def _from_field(tensor: Any, dtype: Any, elements: int, where: str) -> Array:
     values = np.array(field, np.float32 if tensor.data_type == 1 else np.int64)
     if dtype.kind in "iu" and values.size:
         info = np.iinfo(dtype)
-        if values.min() < info.min or values.max() > info.max:
+        if int(values.min()) < info.min or int(values.max()) > info.max:
             raise ValueError(f"{where}: expected numbers of {dtype}, got one beyond it")
     return values.astype(dtype)
 
