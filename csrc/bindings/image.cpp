@@ -53,7 +53,7 @@ std::vector<FloatArray> array_list(py::handle object) {
     throw py::type_error("arrays: expected a list or tuple of arrays, got " +
                          std::string(Py_TYPE(object.ptr())->tp_name));
   std::vector<FloatArray> arrays;
-  for (const py::handle item : py::reinterpret_borrow<py::sequence>(object)) {
+  for (const py::handle& item : py::reinterpret_borrow<py::sequence>(object)) {
     const std::string name = "arrays[" + std::to_string(arrays.size()) + "]";
     arrays.push_back(float_input(item, name.c_str(), -1, "(...)"));
   }

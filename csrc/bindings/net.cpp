@@ -96,7 +96,7 @@ Attribute attribute_from(py::handle value, const std::string& name) {
   Integers integers;
   Numbers numbers;
   bool floats = false;
-  for (const py::handle item : py::reinterpret_borrow<py::sequence>(value)) {
+  for (const py::handle& item : py::reinterpret_borrow<py::sequence>(value)) {
     floats = floats || py::isinstance<py::float_>(item);
     numbers.push_back(parse_number(item, name.c_str()));
     if (!floats) integers.push_back(parse_int(item, name.c_str()));
