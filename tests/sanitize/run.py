@@ -2,9 +2,9 @@
 
     python tests/sanitize/run.py [pytest arguments]
 
-Without arguments: operators, kernels, exact bits, bad input, networks and files, on all ISAs of this CPU. Objects stay
-in build/sanitize and are rebuilt when a source or a header they include is younger. Needs GCC or
-clang with both runtimes, pybind11, and what the tests need.
+Without arguments: all tests but those of lint, docs, packaging and object code, which run no kernel of this build.
+The extension in Cython is built likewise. Objects stay in build/sanitize and are rebuilt when a source or a header
+they include is younger. Needs GCC or clang with both runtimes, pybind11, Cython, and what the tests need.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import numpy
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -23,12 +25,14 @@ from support import cpp_build  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 BUILD = ROOT / "build" / "sanitize"
+SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 FLAGS = ["-std=c++17", "-O1", "-g1", "-fPIC", "-ffp-contract=off", "-fvisibility=hidden"]
 FLAGS += ['-DPYCONV_VERSION="sanitized"']
 ELSEWHERE = ("capi", "tools")  # folders of csrc that are no part of the extension
-TESTS = ["tests/kernels", "tests/ops", "tests/test_exact_bits.py", "tests/test_bad_input.py"]
-TESTS += ["tests/test_bad_input_everywhere.py", "tests/net", "tests/formats"]
+FOLDERS = ("kernels", "ops", "net", "formats", "base", "trust", "fuzz", "bench", "onnx", "zoo", "study")
+FILES = ("exact_bits", "bad_input", "bad_input_everywhere", "ladder", "preprocess", "reference")
+TESTS = [f"tests/{name}" for name in FOLDERS] + [f"tests/test_{name}.py" for name in FILES]
 
 
 def compiler():
@@ -44,18 +48,34 @@ def build() -> Path:
     units = [(source, common) for source in cpp_build.sources(without=ELSEWHERE)]
     objects, changed = cpp_build.compile_stale(units, BUILD / "objects")
     package = BUILD / "site" / "pyconv"
-    package.mkdir(parents=True, exist_ok=True)
-    for entry in package.iterdir():
-        if entry.is_symlink():
-            entry.unlink()
-    for entry in (ROOT / "pyconv").iterdir():
-        if not entry.name.startswith(("_core.cpython", "__pycache__")):
-            (package / entry.name).symlink_to(entry)
-    extension = package / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
+    refer(ROOT / "pyconv", package, without=("study",))
+    refer(ROOT / "pyconv" / "study", package / "study")
+    extension = package / f"_core{SUFFIX}"
     if changed or not extension.exists():
         link = [*compiler(), *SANITIZE, "-shared", *map(str, objects), "-pthread", "-o", str(extension)]
         subprocess.run(link, check=True)
+    build_ladder(package / "study" / f"ladder{SUFFIX}")
     return package.parent
+
+
+def refer(origin: Path, folder: Path, without: tuple[str, ...] = ()) -> None:
+    """A folder of links to what stands in another, extensions apart."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry in folder.iterdir():
+        if entry.is_symlink():
+            entry.unlink()
+    for entry in origin.iterdir():
+        if entry.suffix != ".so" and entry.name not in ("__pycache__", *without):
+            (folder / entry.name).symlink_to(entry)
+
+
+def build_ladder(extension: Path) -> None:
+    source, made = ROOT / "pyconv" / "study" / "ladder.pyx", BUILD / "ladder.c"
+    if extension.exists() and extension.stat().st_mtime > source.stat().st_mtime:
+        return
+    subprocess.run([sys.executable, "-m", "cython", "-3", str(source), "-o", str(made)], check=True)
+    flags = [*SANITIZE, "-O1", "-g1", "-fPIC", "-w", f"-I{sysconfig.get_path('include')}", f"-I{numpy.get_include()}"]
+    subprocess.run([*compiler(), "-x", "c++", *flags, "-shared", str(made), "-o", str(extension)], check=True)
 
 
 LEAKS = "detect_leaks=1:leak_check_at_exit=0"

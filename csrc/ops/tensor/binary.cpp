@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "kernels/eltwise/eltwise.h"
 #include "ops/tensor/loops.h"
+#include "ops/tensor/wrapped.h"
 #include "ops/tensor/staged.h"
 #include "simd/fp_env.h"
 
@@ -22,15 +23,6 @@ constexpr const char* kNames[] = {
 
 bool is_comparison(BinaryOp op) { return op >= BinaryOp::equal && op <= BinaryOp::greater_equal; }
 bool is_logical(BinaryOp op) { return op >= BinaryOp::logical_and; }
-
-// Arithmetic in the unsigned type, so that it wraps around.
-template <class T>
-struct Wrapped {
-  using U = std::make_unsigned_t<std::common_type_t<T, int>>;
-  static T add(T a, T b) { return static_cast<T>(static_cast<U>(a) + static_cast<U>(b)); }
-  static T sub(T a, T b) { return static_cast<T>(static_cast<U>(a) - static_cast<U>(b)); }
-  static T mul(T a, T b) { return static_cast<T>(static_cast<U>(a) * static_cast<U>(b)); }
-};
 
 template <class T>
 bool is_minus_one(T value) {

@@ -6,6 +6,7 @@
 
 #include "kernels/eltwise/eltwise.h"
 #include "ops/tensor/loops.h"
+#include "ops/tensor/wrapped.h"
 #include "simd/fp_env.h"
 
 namespace pyconv {
@@ -41,7 +42,7 @@ T tree(const T* sums) {
   T s[kSums];
   std::copy_n(sums, kSums, s);
   for (int half = kSums / 2; half >= 1; half /= 2)
-    for (int j = 0; j < half; ++j) s[j] = static_cast<T>(s[j] + s[j + half]);
+    for (int j = 0; j < half; ++j) s[j] = Wrapped<T>::add(s[j], s[j + half]);
   return s[0];
 }
 
@@ -55,12 +56,12 @@ T sum_run(const LoopNest<1>& nest, const T* src, const Term& term) {
     const T* from = src + walk.at[0];
     std::int64_t i = 0;
     for (; i < nest.n && index % kSums != 0; ++i, ++index)
-      sums[index % kSums] = static_cast<T>(sums[index % kSums] + term(from[i * nest.step[0]]));
+      sums[index % kSums] = Wrapped<T>::add(sums[index % kSums], term(from[i * nest.step[0]]));
     if (nest.step[0] == 1)
       for (; i + kSums <= nest.n; i += kSums, index += kSums)
-        for (int j = 0; j < kSums; ++j) sums[j] = static_cast<T>(sums[j] + term(from[i + j]));
+        for (int j = 0; j < kSums; ++j) sums[j] = Wrapped<T>::add(sums[j], term(from[i + j]));
     for (; i < nest.n; ++i, ++index)
-      sums[index % kSums] = static_cast<T>(sums[index % kSums] + term(from[i * nest.step[0]]));
+      sums[index % kSums] = Wrapped<T>::add(sums[index % kSums], term(from[i * nest.step[0]]));
   }
   return tree(sums);
 }
@@ -76,7 +77,7 @@ void sum_lanes(const LoopNest<1>& nest, const T* src, std::int64_t step, std::in
     for (std::int64_t i = 0; i < nest.n; ++i, ++index) {
       const T* from = src + walk.at[0] + i * nest.step[0];
       T* into = sums[index % kSums];
-      for (std::int64_t c = 0; c < count; ++c) into[c] = static_cast<T>(into[c] + term(from[c * step]));
+      for (std::int64_t c = 0; c < count; ++c) into[c] = Wrapped<T>::add(into[c], term(from[c * step]));
     }
   }
   for (std::int64_t c = 0; c < count; ++c) {
@@ -187,9 +188,7 @@ void log_sum_exp(const Split& parts, const TensorView& src, const TensorView& ds
 template <class T>
 void reduce_as(ReduceOp op, const Split& parts, const TensorView& src, const TensorView& dst,
                int threads) {
-  using U = std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>, std::common_type<T>>;
-  using W = typename U::type;  // integers wrap around
-  const auto magnitude = [](T x) { return static_cast<T>(x < 0 ? W(0) - W(x) : W(x)); };
+  const auto magnitude = [](T x) { return x < 0 ? Wrapped<T>::sub(0, x) : x; };
   switch (op) {
     case ReduceOp::max:
       return folds<T>(parts, src, dst, threads, lowest<T>(),
@@ -199,11 +198,11 @@ void reduce_as(ReduceOp op, const Split& parts, const TensorView& src, const Ten
                       [](T a, T b) { return b < a || b != b ? b : a; });
     case ReduceOp::prod:
       return folds<T>(parts, src, dst, threads, T{1},
-                      [](T a, T b) { return static_cast<T>(W(a) * W(b)); });
+                      Wrapped<T>::mul);
     case ReduceOp::l1: return sums<T>(parts, src, dst, threads, magnitude);
     case ReduceOp::sum_square:
     case ReduceOp::l2:
-      return sums<T>(parts, src, dst, threads, [](T x) { return static_cast<T>(W(x) * W(x)); });
+      return sums<T>(parts, src, dst, threads, [](T x) { return Wrapped<T>::mul(x, x); });
     default: return sums<T>(parts, src, dst, threads, [](T x) { return x; });
   }
 }
