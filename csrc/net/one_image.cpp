@@ -28,7 +28,7 @@ bool is_always_separable(const OpDef& op) {
       &op_hard_sigmoid, &op_silu,            &op_hard_swish,  &op_tanh,             &op_gelu,
       &op_gelu_tanh,  &op_exp,               &op_softplus,    &op_softsign,         &op_mish,
       &op_selu,       &op_celu,              &op_sqrt,        &op_abs,              &op_neg,
-      &op_thresholded_relu};
+      &op_thresholded_relu, &op_normed_conv};
   return std::find(std::begin(list), std::end(list), &op) != std::end(list);
 }
 

@@ -57,52 +57,55 @@ double ScaledPointwisePlan::cycles() const {
                                            activation_cycles(p_.activation, p_.max_isa, p_.pixels * p_.oc));
 }
 
-void ScaledPointwisePlan::run(const float* src, const float* scale, const float* residual, float* dst,
-                              void* workspace) const {
+void ScaledPointwisePlan::run(const float* src, const float* scale, const float* shift,
+                              const float* residual, float* dst, void* workspace) const {
   if (p_.pixels == 0) return;
   const FpEnvScope fp_env;
   float* scratch = static_cast<float*>(workspace);
   const std::int64_t blocks = (p_.pixels + block_ - 1) / block_;
   for (std::int64_t image = 0; image < p_.images; ++image) {
-    const float* own_scale = scale + image * p_.ic;
+    const float* own_scale = p_.normed ? scale : scale + image * p_.ic;
     if (scales_weights()) rows_.scale_weights(own_scale, scratch);
     parallel_for(blocks, threads_, [&](std::int64_t block, int worker) {
-      const std::int64_t first = block * block_;
-      run_block(src, own_scale, residual, dst, image * p_.pixels + first,
-                std::min(block_, p_.pixels - first),
-                scales_weights() ? scratch : scratch + worker * block_ * p_.ic);
+      const std::int64_t first = block * block_, at = image * p_.pixels + first;
+      PixelRun run;
+      run.src = src + at * p_.src_pixel;
+      run.src_pixel = p_.src_pixel;
+      run.dst = dst + at * p_.dst_pixel;
+      run.dst_pixel = p_.dst_pixel;
+      if (residual) run.residual = residual + at * p_.residual_pixel;
+      run.residual_pixel = p_.residual_pixel;
+      run.pixels = std::min(block_, p_.pixels - first);
+      run.fetch_dst = true;
+      if (scales_weights()) {
+        run.weights = scratch;
+      } else {
+        float* own = scratch + worker * block_ * p_.ic;
+        prepare(run.src, own_scale, shift, run.pixels, own);
+        run.src = own;
+        run.src_pixel = p_.ic;
+      }
+      rows_.run(run);
     });
   }
 }
 
-void ScaledPointwisePlan::run_block(const float* src, const float* scale, const float* residual, float* dst,
-                                    std::int64_t at, std::int64_t count, float* scaled) const {
-  PixelRun run;
-  run.src = src + at * p_.src_pixel;
-  run.src_pixel = p_.src_pixel;
-  run.dst = dst + at * p_.dst_pixel;
-  run.dst_pixel = p_.dst_pixel;
-  if (residual) run.residual = residual + at * p_.residual_pixel;
-  run.residual_pixel = p_.residual_pixel;
-  run.pixels = count;
-  run.fetch_dst = true;
-  if (scales_weights()) {
-    run.weights = scaled;
-  } else {
-    const EltwiseFn multiply = eltwise_fns(EltwiseOp::mul, p_.max_isa).per_element;
-    EltwiseArgs args;
-    args.p = scale;
-    args.n = p_.ic;
-    args.rows = p_.src_pixel == p_.ic ? count : 1;
-    for (std::int64_t i = 0; i < count; i += args.rows) {
-      args.src = run.src + i * p_.src_pixel;
-      args.dst = scaled + i * p_.ic;
-      multiply(args);
-    }
-    run.src = scaled;
-    run.src_pixel = p_.ic;
+void ScaledPointwisePlan::prepare(const float* src, const float* scale, const float* shift,
+                                  std::int64_t count, float* to) const {
+  const EltwiseOp op = !p_.normed     ? EltwiseOp::mul
+                       : p_.rectified ? EltwiseOp::affine_relu
+                                      : EltwiseOp::affine;
+  const EltwiseFn fn = eltwise_fns(op, p_.max_isa).per_element;
+  EltwiseArgs args;
+  args.p = scale;
+  args.q = shift;
+  args.n = p_.ic;
+  args.rows = p_.src_pixel == p_.ic ? count : 1;
+  for (std::int64_t i = 0; i < count; i += args.rows) {
+    args.src = src + i * p_.src_pixel;
+    args.dst = to + i * p_.ic;
+    fn(args);
   }
-  rows_.run(run);
 }
 
 }  // namespace pyconv

@@ -6,6 +6,9 @@
 // NHWC. Fast: the packed weights are scaled, once for every image, and the image is read as it is. Exact:
 // blocks of pixels are scaled into scratch, each product rounded, so that the bits are those of two operators;
 // the scaled image is never written out.
+//
+// Or of an image that is batch-normalised first, as DenseNet's are (Huang et al., arXiv:1608.06993): blocks of
+// pixels fma(src, scale[c], shift[c]), rectified where `rectified`, likewise with the bits of two operators.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +21,7 @@ namespace pyconv {
 struct ScaledPointwiseProblem {
   std::int64_t images = 1, pixels = 1, ic = 0, oc = 0;
   std::int64_t src_pixel = 0, dst_pixel = 0, residual_pixel = 0;  // floats; 0: dense
+  bool normed = false, rectified = false;
   Accuracy accuracy = Accuracy::fast;
   Activation activation;
   Isa max_isa = Isa::scalar;
@@ -31,8 +35,8 @@ class ScaledPointwisePlan {
  public:
   ScaledPointwisePlan(const ScaledPointwiseProblem& problem, const float* weight, const float* bias);
 
-  // scale: (images, ic). residual may be null. dst overlaps none of them.
-  void run(const float* src, const float* scale, const float* residual, float* dst,
+  // scale: (images, ic); where normed, scale and shift: (ic). residual may be null. dst overlaps none of them.
+  void run(const float* src, const float* scale, const float* shift, const float* residual, float* dst,
            void* workspace) const;
 
   std::size_t workspace_bytes() const {
@@ -45,10 +49,9 @@ class ScaledPointwisePlan {
   int threads() const { return threads_; }
 
  private:
-  bool scales_weights() const { return p_.accuracy == Accuracy::fast; }
-  // Pixels [first, first + count) of all; `scaled` is the image's weights, or scratch for the pixels.
-  void run_block(const float* src, const float* scale, const float* residual, float* dst,
-                 std::int64_t at, std::int64_t count, float* scaled) const;
+  bool scales_weights() const { return p_.accuracy == Accuracy::fast && !p_.normed; }
+  // count pixels of src, prepared.
+  void prepare(const float* src, const float* scale, const float* shift, std::int64_t count, float* to) const;
 
   ScaledPointwiseProblem p_;
   int threads_;

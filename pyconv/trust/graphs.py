@@ -131,6 +131,14 @@ def _scaled(m: Maker, x: Tensor) -> Tensor:
     return m.act(m.norm(m.conv(_gated(m, x), m.draw.pick(CHANNELS), 1)))
 
 
+def _dense(m: Maker, x: Tensor) -> Tensor:
+    """A layer of DenseNet: what it makes stands beside what it read."""
+    y = m.norm(x)
+    y = y if m.draw.chance(4) else F.relu(y)
+    y = m.act(m.norm(m.conv(y, m.draw.pick(CHANNELS), 1)))
+    return F.concat([x, m.conv(y, m.draw.pick(CHANNELS[:9]), 3)], 1)
+
+
 def _residual(m: Maker, x: Tensor) -> Tensor:
     y = m.norm(m.conv(x, x.shape[1], m.draw.pick((1, 3))))
     others = [t for t in m.made if t.shape == x.shape]
@@ -207,10 +215,10 @@ def _enlarged(m: Maker, x: Tensor) -> Tensor:
 
 
 PARTS = (
-    _conv, _conv, _conv, _depthwise, _grouped, _inverted_residual, _inverted_residual, _scaled, _residual,
-    _residual, _branches, _branches, _pool, _alone, _shuffle, _padded, _enlarged,
+    _conv, _conv, _conv, _depthwise, _grouped, _inverted_residual, _inverted_residual, _scaled, _dense,
+    _residual, _residual, _branches, _branches, _pool, _alone, _shuffle, _padded, _enlarged,
 )  # fmt: skip
-WIDE = (_inverted_residual, _inverted_residual, _scaled, _depthwise, _conv)
+WIDE = (_inverted_residual, _inverted_residual, _scaled, _dense, _depthwise, _conv)
 
 
 def drawn_graph(seed: int, index: int, images: int) -> GraphBuilder:

@@ -78,6 +78,62 @@ def test_squeeze_and_excitation_scales_inside_the_convolution(residual, swap):
         assert cost >= step["macs"] / 8  # two vectors of four a cycle, which the baseline has
 
 
+@pytest.mark.parametrize("rectified", [False, True])
+def test_a_batch_norm_in_front_of_a_pointwise_convolution_is_done_by_it(rectified):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.conv, self.side = (
+                nn.BatchNorm2d(40, 1e-3),
+                nn.Conv2d(40, 24, 1),
+                nn.Conv2d(40, 24, 1),
+            )
+
+        def forward(self, x):
+            y = self.norm(x)
+            return F.relu6(self.conv(F.relu(y) if rectified else y) + self.side(x))
+
+    nn.manual_seed(4)
+    net = Net()
+    rng = np.random.default_rng(1)
+    values = {
+        name: rng.standard_normal(v.shape, np.float32) for name, v in net.state_dict().items() if v.shape
+    }
+    values["norm.running_var"] = np.abs(values["norm.running_var"])
+    net.load_state_dict({**net.state_dict(), **values})
+    x = noise(3, 40, 71, 73)
+    for accuracy in ("exact", "fast"):
+        want = pyconv.compile(net, x.shape, accuracy=accuracy, without=["fuse_norm"])(x)
+        for options in ({}, {"threads": 2}, {"max_isa": "scalar"}):
+            if accuracy == "fast" and "max_isa" in options:
+                continue
+            model = pyconv.compile(net, x.shape, accuracy=accuracy, **options)
+            np.testing.assert_array_equal(bits(model(x)), bits(want), f"{accuracy} {options}")
+    if pyconv._core.cpu_info()["l2_bytes"] <= 1 << 20:
+        (step,) = [s for s in model.describe()["steps"] if s["op"] == "normed_conv"]
+        assert (step["algorithm"], step["absorbed"]) == ("normed_pointwise", ["norm"])
+        assert step["candidates"][0][3] >= step["macs"] / 32
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        ({4: None}, "norm_mean: expected one"),
+        ({5: np.ones(3, np.float32)}, r"norm_var: expected shape \(4,\), got \(3,\)"),
+        ({1: np.ones((2, 4, 3, 3), np.float32)}, r"weight: expected shape \(2, 4, 1, 1\)"),
+    ],
+)
+def test_a_normed_convolution_says_what_is_wrong(spoil, message):
+    numbers = [np.ones((2, 4, 1, 1), np.float32), None, None, *[np.ones(4, np.float32)] * 4]
+    for at, value in spoil.items():
+        numbers[at - 1] = value
+    builder = GraphBuilder()
+    inputs = [builder.input("x", (1, 4, 5, 5))]
+    inputs += [None if value is None else builder.constant(value) for value in numbers]
+    with pytest.raises(ValueError, match=message):
+        builder.node("normed_conv", inputs)
+
+
 def test_zeros_around_an_image_become_padding():
     builder = GraphBuilder()
     x = builder.input("x", (2, 3, 9, 8))

@@ -31,7 +31,7 @@ FLAGS = ["-std=c++17", "-O1", "-g1", "-fPIC", "-ffp-contract=off", "-fvisibility
 FLAGS += ['-DPYCONV_VERSION="sanitized"']
 ELSEWHERE = ("capi", "tools")  # folders of csrc that are no part of the extension
 FOLDERS = ("kernels", "ops", "net", "formats", "base", "trust", "fuzz", "bench", "onnx", "zoo", "study")
-FILES = ("exact_bits", "bad_input", "bad_input_everywhere", "ladder", "preprocess", "reference")
+FILES = ("exact_bits", "bad_input", "bad_input_everywhere", "ladder", "preprocess")
 TESTS = [f"tests/{name}" for name in FOLDERS] + [f"tests/test_{name}.py" for name in FILES]
 
 
@@ -74,7 +74,15 @@ def build_ladder(extension: Path) -> None:
     if extension.exists() and extension.stat().st_mtime > source.stat().st_mtime:
         return
     subprocess.run([sys.executable, "-m", "cython", "-3", str(source), "-o", str(made)], check=True)
-    flags = [*SANITIZE, "-O1", "-g1", "-fPIC", "-w", f"-I{sysconfig.get_path('include')}", f"-I{numpy.get_include()}"]
+    flags = [
+        *SANITIZE,
+        "-O1",
+        "-g1",
+        "-fPIC",
+        "-w",
+        f"-I{sysconfig.get_path('include')}",
+        f"-I{numpy.get_include()}",
+    ]
     subprocess.run([*compiler(), "-x", "c++", *flags, "-shared", str(made), "-o", str(extension)], check=True)
 
 
@@ -106,7 +114,7 @@ def main(arguments: list[str]) -> int:
     site = build()
     environment = dict(
         os.environ,
-        PYTHONPATH=str(site),
+        PYTHONPATH=os.pathsep.join((str(site), str(ROOT))),  # benchmarks/ from the source
         PYTHONSAFEPATH="1",
         PYTHONMALLOC="malloc",
         # libstdc++ too: the interceptor of __cxa_throw must find the real one at start.

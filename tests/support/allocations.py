@@ -84,6 +84,7 @@ def tensor_ops(b, x):
         return b.constant(np.array(values, dtype))
 
     one, weight = constant(1.5), b.constant(np.ones((8, 4, 3, 3), np.float32))
+    ones = b.constant(np.ones(8, np.float32))
     row = b.node("reshape", [x], shape=[8, 120])
     made = [b.node(op, [x]) for op in ACTIVATIONS]
     made += [b.node(op, [x, one]) for op in ("add", "sub", "mul", "div", "pow", "min", "max")]
@@ -109,8 +110,9 @@ def tensor_ops(b, x):
         b.node("resize", [x], sizes=[1, 8, 24, 20], mode="nearest"),
         b.node("matmul", [row, b.node("transpose", [row], axes=[1, 0])]),
         b.node("lrn", [x], size=3),
-        b.node("instance_norm", [x, b.constant(np.ones(8, np.float32)), b.constant(np.ones(8, np.float32))]),
+        b.node("instance_norm", [x, ones, ones]),
         b.node("conv_transpose", [x, weight], stride=[2, 2]),
+        b.node("normed_conv", [x, b.constant(np.ones((4, 8, 1, 1), np.float32)), None, None, ones, ones]),
         b.node("concat", [row, row], axis=0),
         b.node("softmax", [x], axis=1), b.node("log_softmax", [x], axis=-1),
         b.node("global_max_pool", [x]), b.node("global_avg_pool", [x]),

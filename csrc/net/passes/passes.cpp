@@ -14,6 +14,7 @@ namespace pyconv {
   X(fuse_residual, true, "an addition behind a convolution becomes its residual input")          \
   X(fuse_activation, true, "an activation moves into the node before it")                      \
   X(fuse_scale, true, "a pointwise convolution behind a squeeze-and-excitation scales its own input") \
+  X(fuse_norm, true, "a pointwise convolution behind a batch norm normalises its own input") \
   X(fuse_inverted_residual, true, "pointwise, depthwise, pointwise convolutions become one block")
 
 #define X(name, keeps_bits, summary) void pass_##name(Graph&, RewriteLog&);
