@@ -44,7 +44,25 @@ ConstantPtr constant_of_floats(const Shape& shape, const std::vector<float>& val
 
 ValueId Graph::add_value(Value value) {
   values_.push_back(std::move(value));
+  readers_.emplace_back();
+  output_.push_back(false);
   return static_cast<ValueId>(values_.size()) - 1;
+}
+
+void Graph::link(int id) {
+  for (const ValueId input : node(id).inputs) {
+    if (input == kNoValue) continue;
+    std::vector<int>& readers = readers_[static_cast<std::size_t>(input)];
+    readers.insert(std::upper_bound(readers.begin(), readers.end(), id), id);
+  }
+}
+
+void Graph::unlink(int id) {
+  for (const ValueId input : node(id).inputs) {
+    if (input == kNoValue) continue;
+    std::vector<int>& readers = readers_[static_cast<std::size_t>(input)];
+    readers.erase(std::lower_bound(readers.begin(), readers.end(), id));
+  }
 }
 
 ValueId Graph::add_input(const std::string& name, const TensorType& type) {
@@ -133,6 +151,7 @@ std::vector<ValueId> Graph::add_node(const std::string& op, std::vector<ValueId>
                    id, nullptr}));
   node_names_.insert(node.name);
   nodes_.push_back(std::move(node));
+  link(id);
   return nodes_.back().outputs;
 }
 
@@ -144,28 +163,31 @@ void Graph::set_outputs(std::vector<ValueId> values, std::vector<std::string> na
   for (const ValueId id : values)
     if (id < 0 || id >= static_cast<ValueId>(values_.size()))
       throw InvalidArgument("outputs: expected values of the graph, got " + std::to_string(id));
+  for (const ValueId id : outputs_) output_[static_cast<std::size_t>(id)] = false;
+  for (const ValueId id : values) output_[static_cast<std::size_t>(id)] = true;
   outputs_ = std::move(values);
   output_names_ = std::move(names);
 }
 
 void Graph::replace_uses(ValueId from, ValueId to) {
-  for (Node& node : nodes_)
-    if (!node.dead) std::replace(node.inputs.begin(), node.inputs.end(), from, to);
+  std::vector<int> found = readers(from);
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  for (const int id : found) {
+    unlink(id);
+    std::replace(node(id).inputs.begin(), node(id).inputs.end(), from, to);
+    link(id);
+  }
+  if (!is_output(from)) return;
   std::replace(outputs_.begin(), outputs_.end(), from, to);
+  output_[static_cast<std::size_t>(from)] = false;
+  output_[static_cast<std::size_t>(to)] = true;
 }
 
 std::vector<int> Graph::readers(ValueId id) const {
-  std::vector<int> found;
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    if (nodes_[i].dead) continue;
-    for (const ValueId input : nodes_[i].inputs)
-      if (input == id) found.push_back(static_cast<int>(i));
-  }
+  std::vector<int> found = readers_[static_cast<std::size_t>(id)];
+  const auto dead = [&](int reader) { return nodes_[static_cast<std::size_t>(reader)].dead; };
+  found.erase(std::remove_if(found.begin(), found.end(), dead), found.end());
   return found;
-}
-
-bool Graph::is_output(ValueId id) const {
-  return std::find(outputs_.begin(), outputs_.end(), id) != outputs_.end();
 }
 
 void Graph::rewrite(int id, const std::string& op, std::vector<ValueId> inputs,
@@ -181,7 +203,9 @@ void Graph::rewrite(int id, const std::string& op, std::vector<ValueId> inputs,
         types[i].shape != type(changed.outputs[i]).shape)
       throw std::logic_error("a pass changed the type of '" + changed.name + "' from " +
                              type(changed.outputs[i]).text() + " to " + types[i].text());
+  unlink(id);
   node(id) = std::move(changed);
+  link(id);
 }
 
 void Graph::release_constants() {
@@ -194,6 +218,7 @@ void Graph::release_constants() {
 }
 
 void Graph::drop_last_node() {
+  unlink(static_cast<int>(nodes_.size()) - 1);
   for (const ValueId id : nodes_.back().outputs) values_[static_cast<std::size_t>(id)].producer = -1;
   nodes_.pop_back();
 }
@@ -202,9 +227,12 @@ void Graph::compact() {
   nodes_.erase(std::remove_if(nodes_.begin(), nodes_.end(), [](const Node& n) { return n.dead; }),
                nodes_.end());
   for (Value& value : values_) value.producer = -1;
-  for (std::size_t i = 0; i < nodes_.size(); ++i)
+  for (std::vector<int>& readers : readers_) readers.clear();
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
     for (const ValueId id : nodes_[i].outputs)
       values_[static_cast<std::size_t>(id)].producer = static_cast<int>(i);
+    link(static_cast<int>(i));
+  }
 }
 
 }  // namespace pyconv

@@ -95,7 +95,7 @@ class Graph {
   void replace_uses(ValueId from, ValueId to);
   // Nodes that read the value, each once per reading input; the graph's outputs are not among them.
   std::vector<int> readers(ValueId id) const;
-  bool is_output(ValueId id) const;
+  bool is_output(ValueId id) const { return output_[static_cast<std::size_t>(id)]; }
   // Computes nothing anew: node `id` becomes operator `op` with these inputs, keeping its outputs.
   void rewrite(int id, const std::string& op, std::vector<ValueId> inputs, Attributes attributes);
   void kill(int id) { node(id).dead = true; }
@@ -110,10 +110,14 @@ class Graph {
 
  private:
   ValueId add_value(Value value);
+  void link(int id);  // node `id` joins the readers of its inputs, and leaves them
+  void unlink(int id);
   std::string unique_node_name(const std::string& wanted, const std::string& op);
 
   std::vector<Value> values_;
   std::vector<Node> nodes_;
+  std::vector<std::vector<int>> readers_;  // of each value, dead ones among them, rising
+  std::vector<bool> output_;               // of each value
   std::vector<ValueId> inputs_, outputs_;
   std::vector<std::string> output_names_;
   std::unordered_set<std::string> node_names_, input_names_;

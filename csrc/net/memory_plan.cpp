@@ -29,6 +29,10 @@ void find_lifetimes(LoweredGraph* graph) {
 
 // A step whose first input dies with it may write its output there.
 void share_in_place(LoweredGraph* graph) {
+  std::vector<std::vector<int>> held(graph->buffers.size());  // tensors of each buffer
+  for (std::size_t t = 0; t < graph->tensors.size(); ++t)
+    if (graph->tensors[t].buffer >= 0)
+      held[static_cast<std::size_t>(graph->tensors[t].buffer)].push_back(static_cast<int>(t));
   for (std::size_t s = 0; s < graph->steps.size(); ++s) {
     const LoweredStep& step = graph->steps[s];
     if (!step.node.op->in_place || step.inputs[0] < 0) continue;
@@ -47,8 +51,12 @@ void share_in_place(LoweredGraph* graph) {
     const int from = out.buffer, to = in.buffer;
     graph->buffers[static_cast<std::size_t>(to)].last = target.last;
     graph->buffers[static_cast<std::size_t>(from)].first = -1;
-    for (Tensor& tensor : graph->tensors)
-      if (tensor.buffer == from) tensor.buffer = to;
+    std::vector<int>& moved = held[static_cast<std::size_t>(from)];
+    for (const int tensor : moved) {
+      graph->tensors[static_cast<std::size_t>(tensor)].buffer = to;
+      held[static_cast<std::size_t>(to)].push_back(tensor);
+    }
+    moved.clear();
   }
 }
 
@@ -58,25 +66,60 @@ struct Claim {
   std::size_t* offset;
 };
 
-std::size_t place(std::vector<Claim>* claims) {
+// Claims that have their place, found by the steps in which they hold it.
+class Placed {
+ public:
+  explicit Placed(std::size_t steps) : by_step_(steps) {}
+
+  void add(const Claim* claim) {
+    if (claim->last - claim->first >= kLong) {
+      long_.insert(std::upper_bound(long_.begin(), long_.end(), claim, lower), claim);
+      return;
+    }
+    for (int s = claim->first; s <= claim->last; ++s) by_step_[static_cast<std::size_t>(s)].push_back(claim);
+  }
+
+  // Those that hold theirs while `claim` does, by offset.
+  const std::vector<const Claim*>& beside(const Claim& claim) {
+    short_.clear();
+    found_.clear();
+    for (int s = claim.first; s <= claim.last; ++s)
+      for (const Claim* other : by_step_[static_cast<std::size_t>(s)])
+        if (s == std::max(claim.first, other->first)) short_.push_back(other);  // once
+    std::sort(short_.begin(), short_.end(), lower);
+    auto next = short_.begin();
+    for (const Claim* other : long_) {
+      if (claim.last < other->first || other->last < claim.first) continue;
+      for (; next != short_.end() && lower(*next, other); ++next) found_.push_back(*next);
+      found_.push_back(other);
+    }
+    found_.insert(found_.end(), next, short_.end());
+    return found_;
+  }
+
+ private:
+  static constexpr int kLong = 64;  // steps
+  static bool lower(const Claim* a, const Claim* b) { return *a->offset < *b->offset; }
+
+  std::vector<std::vector<const Claim*>> by_step_;
+  std::vector<const Claim*> long_;  // by offset
+  std::vector<const Claim*> short_, found_;
+};
+
+std::size_t place(std::vector<Claim>* claims, std::size_t steps) {
   std::stable_sort(claims->begin(), claims->end(),
                    [](const Claim& a, const Claim& b) { return a.bytes > b.bytes; });
-  std::vector<const Claim*> placed;  // by offset
+  Placed placed(steps);
   std::size_t total = 0;
   for (const Claim& claim : *claims) {
     std::size_t at = 0;
-    for (const Claim* other : placed) {
-      if (other->last < claim.first || claim.last < other->first) continue;
+    for (const Claim* other : placed.beside(claim)) {
       if (at + claim.bytes <= *other->offset) break;
       at = std::max(at, *other->offset + other->bytes);
     }
     *claim.offset = at;
     total = std::max(total, at + claim.bytes);
-    placed.insert(std::upper_bound(placed.begin(), placed.end(), &claim,
-                                   [](const Claim* a, const Claim* b) {
-                                     return *a->offset < *b->offset;
-                                   }),
-                  &claim);
+    placed.add(&claim);
   }
   return total;
 }
@@ -96,7 +139,7 @@ std::size_t plan_memory(LoweredGraph* graph) {
     if (bytes > 0)
       claims.push_back({aligned(bytes), step, step, &graph->steps[s].workspace_offset});
   }
-  return place(&claims);
+  return place(&claims, graph->steps.size());
 }
 
 }  // namespace pyconv

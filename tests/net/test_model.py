@@ -468,3 +468,30 @@ def test_a_model_file_is_not_held_in_memory_beside_its_packed_weights(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 16384  # KiB; the weights alone are 65536
+
+
+def test_values_that_live_long_keep_their_place():
+    """Two hundred values that are read again in the end, of three sizes, beside some that die at once."""
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((1, 4, 6, 5), np.float32)
+    builder = GraphBuilder()
+    last = builder.input("x", x.shape)
+    value, kept = x, []
+    for step in range(200):
+        addend = rng.standard_normal((1, 4, 1, 1)).astype(np.float32)
+        last, value = builder.node("add", [last, builder.constant(addend)]), value + addend
+        part = 1 + step % 3
+        cut = builder.node("slice", [last], starts=[0], ends=[2 * part], axes=[2])
+        kept.append((cut, value[:, :, : 2 * part]))
+        last, value = builder.node("neg", [builder.node("relu", [last])]), -np.maximum(value, 0)
+    outputs, wanted = [], []
+    for part in range(3):
+        total, want = kept[part]
+        for cut, numbers in reversed(kept[part::3]):
+            total, want = builder.node("sub", [total, cut]), want - numbers
+        outputs.append(total)
+        wanted.append(want)
+    builder.outputs(outputs)
+    model = pyconv.compile(builder, accuracy="exact")
+    for y, want in zip(model(x), wanted):
+        np.testing.assert_array_equal(y, want)
