@@ -33,3 +33,17 @@ def pytest_collection_modifyitems(config, items):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: minutes rather than seconds; needs --slow")
+
+
+@pytest.fixture
+def bounded_memory():
+    """Half a gigabyte beside what there is: what would take more is a MemoryError."""
+    if sys.platform != "linux":
+        pytest.skip("reads /proc/self/statm")
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + (512 << 20), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import locale
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,20 +29,6 @@ def node(op, inputs, output, **attributes):
 
 
 X = {"name": "x", "dtype": "float32", "shape": [1, 2, 3, 3]}
-
-
-@pytest.fixture
-def bounded_memory():
-    """Half a gigabyte beside what there is: what would take more is a MemoryError."""
-    if sys.platform != "linux":
-        pytest.skip("reads /proc/self/statm")
-    import resource
-
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + (512 << 20), before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def test_an_absent_operand_of_many_is_refused():

@@ -87,16 +87,6 @@ def elements(shapes):
     return max((int(np.prod(shape, dtype=object)) for shape in shapes.values()), default=0)
 
 
-@pytest.fixture
-def bounded_memory():
-    """So that a size that slips through is a MemoryError and not the end of the machine."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (2**35, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_AS, before)
-
-
 @pytest.mark.parametrize("kind", drawn.KINDS)
 def test_spoiled_nodes(kind, bounded_memory):
     refused = 0
