@@ -1,6 +1,7 @@
 #include "ops/fused_block.h"
 
 #include <algorithm>
+#include <new>
 
 #include "base/thread_pool.h"
 #include "ops/activation.h"
@@ -17,6 +18,7 @@ constexpr double kShareOfL2 = 0.5;
 constexpr std::int64_t kTallest = 8;
 // Ring rows begin at distances that are no power of two, or their lines would share few cache sets.
 constexpr std::int64_t kRowPadding = 16;
+constexpr std::int64_t kFloatsOfPlace = 16;
 constexpr std::int64_t kFloatsOfPointer = static_cast<std::int64_t>((sizeof(void*) + 3) / 4);
 
 std::int64_t reach(const Conv2dProblem& p, std::int64_t out_rows) {
@@ -54,7 +56,14 @@ Verdict depthwise_verdict(const Conv2dProblem& p, Isa max_isa) {
 
 }  // namespace
 
+// What the ring of a worker holds: it goes on where its last segment ended, and makes no row twice.
+struct FusedBlockPlan::Place {
+  std::int64_t image = -1, group = -1;  // that would come next
+  std::int64_t made = 0;                // rows below this are there
+};
+
 struct FusedBlockPlan::Scratch {
+  Place* place;
   float *ring, *strip;
   const float** rows;
 };
@@ -136,10 +145,11 @@ std::int64_t FusedBlockPlan::scratch_floats() const {
   const std::int64_t floats = (p_.expands ? ring_rows_ * ring_row() : 0) +
                               (p_.projects ? strip_rows_ * d.ow() * d.ic : 0);
   const std::int64_t pointers = d.ih * kFloatsOfPointer;
-  return (floats + 15) / 16 * 16 + (pointers + 15) / 16 * 16;
+  return kFloatsOfPlace + (floats + 15) / 16 * 16 + (pointers + 15) / 16 * 16;
 }
 
 std::size_t FusedBlockPlan::workspace_bytes() const {
+  static_assert(sizeof(Place) <= kFloatsOfPlace * sizeof(float), "a place has 64 bytes");
   return static_cast<std::size_t>(threads_ * scratch_floats()) * sizeof(float);
 }
 
@@ -157,12 +167,15 @@ void FusedBlockPlan::run(const float* src, const float* residual, float* dst, vo
   const Conv2dProblem& d = p_.depthwise;
   const std::int64_t groups = depthwise_->groups();
   const std::int64_t segments = threads_ > 1 ? std::min<std::int64_t>(groups, 3 * threads_) : 1;
+  for (int worker = 0; worker < threads_; ++worker)
+    new (static_cast<float*>(workspace) + worker * scratch_floats()) Place;
   parallel_for(d.mb * segments, threads_, [&](std::int64_t index, int worker) {
     const std::int64_t segment = index % segments;
     float* own = static_cast<float*>(workspace) + worker * scratch_floats();
     Scratch scratch;
-    scratch.ring = own;
-    scratch.strip = own + (p_.expands ? ring_rows_ * ring_row() : 0);
+    scratch.place = reinterpret_cast<Place*>(own);
+    scratch.ring = own + kFloatsOfPlace;
+    scratch.strip = scratch.ring + (p_.expands ? ring_rows_ * ring_row() : 0);
     const std::int64_t pointers = d.ih * kFloatsOfPointer;
     scratch.rows = reinterpret_cast<const float**>(own + scratch_floats() - (pointers + 15) / 16 * 16);
     run_segment(src, residual, dst, index / segments,
@@ -174,15 +187,20 @@ void FusedBlockPlan::run_segment(const float* src, const float* residual, float*
                                  RowRange groups, const Scratch& scratch) const {
   const Conv2dProblem& d = p_.depthwise;
   const float* in = src + image * d.ih * d.iw * src_pixel_;
-  for (std::int64_t y = 0; y < d.ih; ++y)
-    scratch.rows[y] = p_.expands ? scratch.ring + y % ring_rows_ * ring_row() : in + y * d.iw * src_pixel_;
-  std::int64_t made = 0;  // rows of the ring below this are there
+  Place& place = *scratch.place;
+  if (place.image != image || place.group != groups.first) {
+    for (std::int64_t y = 0; y < d.ih; ++y)
+      scratch.rows[y] = p_.expands ? scratch.ring + y % ring_rows_ * ring_row() : in + y * d.iw * src_pixel_;
+    place.made = 0;
+  }
+  place.image = image;
+  place.group = groups.last;
   for (std::int64_t g = groups.first; g < groups.last; ++g) {
     const RowRange out = depthwise_->rows(g), wide = reached(out);
-    for (std::int64_t y = std::max(made, wide.first); p_.expands && y < wide.last; ++y)
+    for (std::int64_t y = std::max(place.made, wide.first); p_.expands && y < wide.last; ++y)
       expand_->run({in + y * d.iw * src_pixel_, const_cast<float*>(scratch.rows[y]), nullptr, src_pixel_,
                     d.ic, 0, d.iw});
-    made = std::max(made, wide.last);
+    place.made = std::max(place.made, wide.last);
     const std::int64_t at = (image * d.oh() + out.first) * d.ow();
     float* to = dst + at * dst_pixel_;
     depthwise_->run_rows(scratch.rows, g, p_.projects ? scratch.strip : to);

@@ -63,6 +63,7 @@ class FusedBlockPlan {
   int threads() const { return threads_; }
 
  private:
+  struct Place;
   struct Scratch;
   void run_segment(const float* src, const float* residual, float* dst, std::int64_t image,
                    RowRange groups, const Scratch& scratch) const;
