@@ -350,7 +350,7 @@ py::object tensor_dict(const Model& model, int id) {
   dict["bytes"] = tensor.type.bytes();
   dict["buffer"] = tensor.buffer;
   dict["lifetime"] = py::make_tuple(buffer.first, buffer.last);
-  return std::move(dict);
+  return py::object(std::move(dict));
 }
 
 py::list tensor_dicts(const Model& model, const std::vector<int>& ids) {

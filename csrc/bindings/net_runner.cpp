@@ -103,7 +103,7 @@ class Runner {
       to[i] = data_of(array.ptr());
       results[i] = std::move(array);
     }
-    return std::move(results);
+    return py::object(std::move(results));
   }
 
   bool overlaps_an_input(const char* to, const void* const* from) const {
