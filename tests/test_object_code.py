@@ -30,8 +30,11 @@ def functions():
 
 
 @pytest.fixture(scope="module")
-def by_clang():
-    return b"clang version" in Path(pytest.importorskip("pyconv._core").__file__).read_bytes()
+def spilled():
+    """What the compiler of this build keeps on the stack all the same."""
+    version = pytest.importorskip("pyconv._core").config()["compiler"]
+    kind = "clang" if "clang" in version.lower() else f"gcc {version.split('.')[0]}"
+    return re.compile(SPILLED_BY.get(kind, "$^"))
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +96,12 @@ def fma_loops(functions, name):
                 yield function, loop
 
 
-# The tiles are made for GCC's allocation of registers. clang 14 keeps some accumulators of these on the stack:
-# slower, and right all the same.
-SPILLED_BY_CLANG = re.compile(r"gemm_tile<11, 1>|gemm_tile_24<1[12]>")
+# The tiles are made for the allocation of registers of GCC 12 and later. Others keep some accumulators of these on
+# the stack (of DepthwiseTile, in AVX2, where a window meets an edge): slower, and right all the same.
+SPILLED_BY = {
+    "clang": r"gemm_tile<11, 1>|gemm_tile_24<1[12]>",
+    "gcc 11": r"avx2::.*(depthwise_strip<1, 8, 0, 0, 0>|DepthwiseTile<2, 4, 3, 3, [12]>::edge)",
+}
 
 
 # clang inlines the last two into the strips that call them.
@@ -103,7 +109,7 @@ SPILLED_BY_CLANG = re.compile(r"gemm_tile<11, 1>|gemm_tile_24<1[12]>")
     "name",
     ["gemm_tile", "direct_tile", "planar_tile", "DepthwiseTile|depthwise(3x3)?_strip", "GroupedTile|grouped_strip"],
 )
-def test_no_accumulator_spills_in_inner_loops(functions, name, by_clang):
+def test_no_accumulator_spills_in_inner_loops(functions, name, spilled):
     """A spilled accumulator is written in the loop. The dense tiles read nothing back either; where
     16 registers are short the others may reload a mask or a weight."""
     found, loops = [], 0
@@ -111,7 +117,7 @@ def test_no_accumulator_spills_in_inner_loops(functions, name, by_clang):
         loops += 1
         accesses, writes = stack_accesses(function, loop)
         bad = accesses if name in ("gemm_tile", "direct_tile") else writes
-        if bad and not (by_clang and SPILLED_BY_CLANG.search(demangle(function.name))):
+        if bad and not spilled.search(demangle(function.name)):
             found.append(f"{demangle(function.name)}: {len(bad)} such as {bad[0]}")
     assert loops, f"no loop of {name} found: renamed?"
     assert found == []
