@@ -96,8 +96,8 @@ def fma_loops(functions, name):
                 yield function, loop
 
 
-# The tiles are made for the allocation of registers of GCC 12 and later. Others keep some accumulators of these on
-# the stack (of DepthwiseTile, in AVX2, where a window meets an edge): slower, and right all the same.
+# The tiles are made for GCC 12's allocation of registers. These keep some accumulators on the stack (of
+# DepthwiseTile, in AVX2, where a window meets an edge): slower, and right all the same.
 SPILLED_BY = {
     "clang": r"gemm_tile<11, 1>|gemm_tile_24<1[12]>",
     "gcc 11": r"avx2::.*(depthwise_strip<1, 8, 0, 0, 0>|DepthwiseTile<2, 4, 3, 3, [12]>::edge)",
