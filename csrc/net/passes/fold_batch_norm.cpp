@@ -44,8 +44,8 @@ void pass_fold_batch_norm(Graph& graph, RewriteLog& log) {
     const Node& norm = graph.nodes()[i];
     if (norm.dead || norm.op != &op_batch_norm) continue;
     const ValueId middle = norm.inputs[0];
-    const int before = graph.value(middle).producer;
-    if (before < 0 || graph.is_output(middle) || graph.readers(middle).size() != 1) continue;
+    const int before = sole_producer(graph, middle);
+    if (before < 0) continue;
     const Node layer = graph.nodes()[static_cast<std::size_t>(before)];
     if (layer.op != &op_conv && layer.op != &op_linear) continue;
     // A linear layer's features are channels only where they are axis 1.

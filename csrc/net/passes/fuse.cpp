@@ -11,13 +11,6 @@ namespace pyconv {
 
 namespace {
 
-// The node that makes `value`, if it is the only thing read of it and only by one node; else -1.
-int sole_producer(const Graph& graph, ValueId value) {
-  const int producer = graph.value(value).producer;
-  if (producer < 0 || graph.nodes()[static_cast<std::size_t>(producer)].dead) return -1;
-  return graph.is_output(value) || graph.readers(value).size() != 1 ? -1 : producer;
-}
-
 // Node `id` becomes a copy of `layer` with other inputs and attributes, under layer's name.
 void take_over(Graph& graph, int id, int layer_id, std::vector<ValueId> inputs,
                Attributes attributes) {

@@ -15,10 +15,10 @@ bool is_pointwise(const Conv2dProblem& p) {
 
 // The conv that makes `value` and is read for it alone; null where there is none.
 const Node* conv_behind(const Graph& graph, ValueId value, int* id) {
-  *id = graph.value(value).producer;
-  if (*id < 0 || graph.is_output(value) || graph.readers(value).size() != 1) return nullptr;
+  *id = sole_producer(graph, value);
+  if (*id < 0) return nullptr;
   const Node& node = graph.nodes()[static_cast<std::size_t>(*id)];
-  return !node.dead && node.op == &op_conv && node.inputs.size() <= 3 ? &node : nullptr;
+  return node.op == &op_conv && node.inputs.size() <= 3 ? &node : nullptr;
 }
 
 void copy_attribute(const Attributes& from, const char* name, Attributes* to, const char* as) {

@@ -29,12 +29,12 @@ int gate_of(const Graph& graph, const Node& mul) {
   return -1;
 }
 
-// The node that makes `value` for one reader alone.
+// The node of operator `op` that makes `value` for one reader alone.
 const Node* only_maker(const Graph& graph, ValueId value, const OpDef& op) {
-  const int id = graph.value(value).producer;
-  if (id < 0 || graph.is_output(value) || graph.readers(value).size() != 1) return nullptr;
+  const int id = sole_producer(graph, value);
+  if (id < 0) return nullptr;
   const Node& node = graph.nodes()[static_cast<std::size_t>(id)];
-  return node.dead || node.op != &op ? nullptr : &node;
+  return node.op == &op ? &node : nullptr;
 }
 
 // conv becomes an operator that does the work of `before` too.

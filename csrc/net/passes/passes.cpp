@@ -21,6 +21,12 @@ namespace pyconv {
 PYCONV_PASSES(X)
 #undef X
 
+int sole_producer(const Graph& graph, ValueId value) {
+  const int producer = graph.value(value).producer;
+  if (producer < 0 || graph.nodes()[static_cast<std::size_t>(producer)].dead) return -1;
+  return graph.is_output(value) || graph.readers(value).size() != 1 ? -1 : producer;
+}
+
 const std::vector<Pass>& graph_passes() {
   static const std::vector<Pass> list = {
 #define X(name, keeps_bits, summary) {#name, summary, keeps_bits, pass_##name},

@@ -32,6 +32,9 @@ struct Pass {
 // Nodes that nobody reads go.
 void drop_unread(Graph& graph, RewriteLog& log);
 
+// The node that makes `value` for one reader alone, which is no output of the graph; else -1.
+int sole_producer(const Graph& graph, ValueId value);
+
 // In the order in which they run.
 const std::vector<Pass>& graph_passes();
 
