@@ -46,7 +46,7 @@ struct GemmTiles {
   const float* const* rows = nullptr;  // [count][taps][height]; null, all of a tap's: skipped
   std::int64_t count = 1, taps = 1, depth = 0;
   const float* panel = nullptr;     // [taps * depth][nr], 64-byte aligned
-  const float* prefetch = nullptr;  // fetched to L1, some lines for every 4 k; may be null
+  const float* prefetch = nullptr;  // fetched, some lines for every 4 k; may be null
   int prefetch_lines = 1;           // of 64 bytes
   TileOutput out;                   // of the first tile
 };
