@@ -71,6 +71,8 @@ __attribute__((noinline)) void gemm_tile(const GemmTiles& tiles, const float* co
       gemm_step<MR, NV>(acc, a, c + 2, b + 2 * NR);
       gemm_step<MR, NV>(acc, a, c + 3, b + 3 * NR);
     }
+    // Not unrolled: its copies of the step would cost the loop above registers and time.
+#pragma GCC unroll 1
     for (; c < depth; ++c, b += NR) gemm_step<MR, NV>(acc, a, c, b);
   }
   tile_end(acc, out);
