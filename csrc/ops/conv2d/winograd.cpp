@@ -28,12 +28,23 @@ constexpr int kWidestPanel = 64;
 // be chosen.
 constexpr double kThreePairsHandicap = 1.3;
 
+// A rectangle of pixels, to L2. Tile after tile reads and writes an image in pieces that no hardware prefetcher
+// follows: fetched a tile ahead, transforms of an image from beyond L2 take half their time (Zen 4, 224x224x64:
+// 740 cycles for a tile's vector, 300 when fetched; to L1 as well, 790).
+void fetch_pixels(const float* corner, std::int64_t rows, std::int64_t cols, std::int64_t row_stride,
+                  std::int64_t pixel_stride, std::int64_t channels) {
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t j = 0; j < cols; ++j)
+      for (std::int64_t c = 0; c < channels; c += 16)
+        __builtin_prefetch(corner + i * row_stride + j * pixel_stride + c, 0, 2);
+}
+
 class WinogradConv final : public Conv2dImpl {
  public:
   WinogradConv(int m, const Conv2dProblem& p, const Conv2dRequest& request, const float* weight,
                const float* bias)
       : p_(p), pixel_(p, request), activation_(request.activation), cap_(request.max_isa), threads_(request.threads),
-        s_(m, p, request),
+        streams_(streams_through_l2(p)), s_(m, p, request),
         weights_(m, s_.taps, s_.panels, s_.chunk_panels, p.ic, p.oc, weight, bias, request.threads),
         zeros_(static_cast<std::size_t>(std::max<std::int64_t>(kWidestPanel, p.ic)) *
                sizeof(float)) {
@@ -127,6 +138,12 @@ class WinogradConv final : public Conv2dImpl {
         }
       in.pixels = pixels;
     }
+    if (streams_) {
+      const std::int64_t top = std::max<std::int64_t>(0, y0), bottom = std::min(p_.ih, y0 + alpha);
+      const std::int64_t left = x0 + alpha, right = std::min(p_.iw, left + s_.m);
+      fetch_pixels(image + top * in.row_stride + left * pixel_.src, bottom - top, right - left, in.row_stride,
+                   pixel_.src, p_.ic);
+    }
     s_.transforms->transforms->input(in);
   }
 
@@ -181,6 +198,13 @@ class WinogradConv final : public Conv2dImpl {
     out.bias = weights_.bias(chunk.first_column);
     out.lo = activation_.is_clamp() ? activation_.lo() : Activation().lo();
     out.hi = activation_.is_clamp() ? activation_.hi() : Activation().hi();
+    if (streams_) {
+      const std::int64_t next = std::min<std::int64_t>(s_.m, ow - at.x - s_.m);
+      fetch_pixels(out.dst + s_.m * out.pixel_stride, out.rows, next, out.row_stride, out.pixel_stride, out.channels);
+      if (out.residual)
+        fetch_pixels(out.residual + s_.m * out.residual_pixel, out.rows, next, out.residual_row, out.residual_pixel,
+                     out.channels);
+    }
     s_.transforms->transforms->output(out);
     if (activation_.is_clamp()) return;
     for (int i = 0; i < out.rows; ++i)
@@ -193,6 +217,7 @@ class WinogradConv final : public Conv2dImpl {
   Activation activation_;
   Isa cap_;
   int threads_;
+  bool streams_;  // src and dst come from beyond L2
   WinogradShape s_;
   WinogradWeights weights_;
   AlignedBuffer zeros_;  // a pixel outside the image; the bias of the products
