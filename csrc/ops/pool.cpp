@@ -163,6 +163,7 @@ void Pool2dPlan::run_nhwc(const float* src, std::int64_t src_pixel, float* dst,
   const std::int64_t rows =
       threads_ == 1 ? oh_ : std::min(oh_, std::max<std::int64_t>(1, kChunkFloats / row_floats));
   const std::int64_t chunks = (oh_ + rows - 1) / rows;
+  const bool streams = static_cast<std::size_t>(p.c * (p.ih * p.iw + oh_ * ow_)) * sizeof(float) > 2 * cpu().l2_bytes;
   parallel_for(p.mb * chunks, threads_, [&](std::int64_t index, int) {
     const std::int64_t n = index / chunks;
     PoolImage image = image_of(p, oh_, ow_);
@@ -173,6 +174,7 @@ void Pool2dPlan::run_nhwc(const float* src, std::int64_t src_pixel, float* dst,
     image.dst = dst + n * oh_ * ow_ * dst_pixel;
     image.row0 = index % chunks * rows;
     image.row1 = std::min(oh_, image.row0 + rows);
+    image.streams = streams;
     kernel_->window(image);
   });
 }

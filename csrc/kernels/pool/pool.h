@@ -35,6 +35,7 @@ struct PoolImage {
   std::int64_t ih = 0, iw = 0, oh = 0, ow = 0;
   std::int64_t kh = 1, kw = 1, sh = 1, sw = 1, dh = 1, dw = 1, ph = 0, pw = 0;
   std::int64_t row0 = 0, row1 = 0;
+  bool streams = false;  // NHWC: src comes from beyond L2
   bool include_pad = true;  // avg
   float divisor = 0.0f;     // avg: 0 to count
 };

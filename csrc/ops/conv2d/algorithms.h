@@ -93,10 +93,10 @@ struct PixelStrides {
         residual(request.residual_pixel ? request.residual_pixel : p.oc) {}
 };
 
-// Whether src and dst of one image pass through L2 rather than stay in it.
-inline bool streams_through_l2(const Conv2dProblem& p) {
+// Whether src and dst of one image pass through L2 rather than stay in it, or through so many of its size.
+inline bool streams_through_l2(const Conv2dProblem& p, std::size_t times = 1) {
   return static_cast<std::size_t>(p.ic * p.ih * p.iw + p.oc * p.oh() * p.ow()) * sizeof(float) >
-         cpu().l2_bytes;
+         times * cpu().l2_bytes;
 }
 
 // The ordered list.

@@ -44,7 +44,7 @@ class WinogradConv final : public Conv2dImpl {
   WinogradConv(int m, const Conv2dProblem& p, const Conv2dRequest& request, const float* weight,
                const float* bias)
       : p_(p), pixel_(p, request), activation_(request.activation), cap_(request.max_isa), threads_(request.threads),
-        streams_(streams_through_l2(p)), s_(m, p, request),
+        streams_(streams_through_l2(p, 2)), s_(m, p, request),
         weights_(m, s_.taps, s_.panels, s_.chunk_panels, p.ic, p.oc, weight, bias, request.threads),
         zeros_(static_cast<std::size_t>(std::max<std::int64_t>(kWidestPanel, p.ic)) *
                sizeof(float)) {
@@ -217,7 +217,7 @@ class WinogradConv final : public Conv2dImpl {
   Activation activation_;
   Isa cap_;
   int threads_;
-  bool streams_;  // src and dst come from beyond L2
+  bool streams_;  // src and dst come from well beyond L2
   WinogradShape s_;
   WinogradWeights weights_;
   AlignedBuffer zeros_;  // a pixel outside the image; the bias of the products
