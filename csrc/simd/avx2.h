@@ -35,6 +35,7 @@ PYCONV_INLINE void fma_load(vf& acc, vf a, const float* p) {
   asm("vfmadd231ps %2, %1, %0" : "+x"(acc) : "x"(a), "m"(*reinterpret_cast<const __m256_u*>(p)));
 #endif
 }
+PYCONV_INLINE void fma_broadcast(vf& acc, vf a, const float* p) { fma_into(acc, a, broadcast(p)); }
 PYCONV_INLINE vf add(vf a, vf b) { return _mm256_add_ps(a, b); }
 PYCONV_INLINE vf sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 PYCONV_INLINE vf mul(vf a, vf b) { return _mm256_mul_ps(a, b); }

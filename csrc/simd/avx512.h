@@ -33,6 +33,13 @@ PYCONV_INLINE void fma_load(vf& acc, vf a, const float* p) {
   asm("vfmadd231ps %2, %1, %0" : "+v"(acc) : "v"(a), "m"(*reinterpret_cast<const __m512_u*>(p)));
 #endif
 }
+PYCONV_INLINE void fma_broadcast(vf& acc, vf a, const float* p) {
+#if defined(PYCONV_NO_ASM)
+  acc = _mm512_fmadd_ps(a, _mm512_set1_ps(*p), acc);
+#else
+  asm("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(acc) : "v"(a), "m"(*p));
+#endif
+}
 PYCONV_INLINE vf add(vf a, vf b) { return _mm512_add_ps(a, b); }
 PYCONV_INLINE vf sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 PYCONV_INLINE vf mul(vf a, vf b) { return _mm512_mul_ps(a, b); }

@@ -38,6 +38,7 @@ PYCONV_INLINE vf broadcast(const float* p) { return vld1q_dup_f32(p); }
 PYCONV_INLINE vf fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
 PYCONV_INLINE void fma_into(vf& acc, vf a, vf b) { acc = vfmaq_f32(acc, a, b); }
 PYCONV_INLINE void fma_load(vf& acc, vf a, const float* p) { acc = vfmaq_f32(acc, a, vld1q_f32(p)); }
+PYCONV_INLINE void fma_broadcast(vf& acc, vf a, const float* p) { fma_into(acc, a, broadcast(p)); }
 PYCONV_INLINE vf add(vf a, vf b) { return vaddq_f32(a, b); }
 PYCONV_INLINE vf sub(vf a, vf b) { return vsubq_f32(a, b); }
 PYCONV_INLINE vf mul(vf a, vf b) { return vmulq_f32(a, b); }

@@ -43,6 +43,7 @@ vf fma(vf a, vf b, vf c) {
 }
 PYCONV_INLINE void fma_into(vf& acc, vf a, vf b) { acc = fma(a, b, acc); }
 PYCONV_INLINE void fma_load(vf& acc, vf a, const float* p) { acc = fma(a, load(p), acc); }
+PYCONV_INLINE void fma_broadcast(vf& acc, vf a, const float* p) { fma_into(acc, a, broadcast(p)); }
 PYCONV_INLINE vf add(vf a, vf b) {
   PYCONV_EACH a.f[i] += b.f[i];
   return a;

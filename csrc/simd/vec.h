@@ -14,6 +14,7 @@
 //   fma(a, b, c)             a*b + c, one rounding, on every ISA
 //   fma_into(acc, a, b)      acc = fma(a, b, acc); keeps acc in its register (see the trap below)
 //   fma_load(acc, a, p)     fma_into(acc, a, load(p)), the load part of the instruction where it can be
+//   fma_broadcast(acc, a, p)  fma_into(acc, a, broadcast(p)), likewise
 //   add sub mul div sqrt     IEEE, round to nearest
 //   max(a, b)                a > b ? a : b   per lane: b when either is NaN
 //   min(a, b)                a < b ? a : b   likewise

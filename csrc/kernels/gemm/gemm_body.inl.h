@@ -10,11 +10,17 @@ PYCONV_INLINE void gemm_step(vf (&acc)[MR][NV], const float* const (&a)[MR], std
   vf weights[NV];
 #pragma GCC unroll 4
   for (int j = 0; j < NV; ++j) weights[j] = load(b + j * VL);
+  if constexpr (NV == 1) {
+    // A broadcast of its own serves one FMA: Zen 4 reaches 71 % of its peak so, 97 % like this.
 #pragma GCC unroll 16
-  for (int i = 0; i < MR; ++i) {
-    const vf src = broadcast(a[i] + c);
+    for (int i = 0; i < MR; ++i) fma_broadcast(acc[i][0], weights[0], a[i] + c);
+  } else {
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; ++i) {
+      const vf src = broadcast(a[i] + c);
 #pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) fma_into(acc[i][j], src, weights[j]);
+      for (int j = 0; j < NV; ++j) fma_into(acc[i][j], src, weights[j]);
+    }
   }
 }
 
@@ -23,11 +29,14 @@ PYCONV_INLINE void gemm_step(vf (&acc)[MR][NV], const float* const (&a)[MR], std
 // 77 % of peak to L1, 88 % to L2).
 constexpr int kFewLines = 2;
 
-template <int Locality>
+// The choice stands within the loop: two loops cost GCC 12 a vector register of the 4x24 tile of AVX2.
 PYCONV_INLINE void fetch_lines(const char*& from, int lines) {
   int line = 0;
   do {
-    __builtin_prefetch(from, 0, Locality);
+    if (lines > kFewLines)
+      __builtin_prefetch(from, 0, 2);
+    else
+      __builtin_prefetch(from, 0, 3);
     from += 64;
   } while (++line < lines);
 }
@@ -61,10 +70,7 @@ __attribute__((noinline)) void gemm_tile(const GemmTiles& tiles, const float* co
         for (int line = 0; line < NR / 4; ++line)
           __builtin_prefetch(b + kStreamAhead + line * 16, 0, 2);
       } else if (prefetch) {
-        if (prefetch_lines > kFewLines)
-          fetch_lines<2>(prefetch, prefetch_lines);
-        else
-          fetch_lines<3>(prefetch, prefetch_lines);
+        fetch_lines(prefetch, prefetch_lines);
       }
       gemm_step<MR, NV>(acc, a, c, b);
       gemm_step<MR, NV>(acc, a, c + 1, b + NR);
