@@ -29,13 +29,15 @@ def matrix_problems(row):
 
 
 def planar_problems(row):
-    """Pixels around the tile and around a vector; every channel count up to two tiles."""
+    """Pixels around the tile and around a vector, rows around those of a tile; every channel count up to two tiles."""
     width, channels = row.tile
     for i, pixels in enumerate(sorted({1, 3, 4, 5, 7, 8, 9, 15, 16, 17, *around(width)})):
         oc = 1 + i % (2 * channels + 1)
         yield Conv(ic=1 + i % 3, oc=oc, ih=2, iw=pixels, kh=3, kw=3, padding=(1, 1, 1, 1))
         yield Conv(mb=2, ic=3, oc=channels, ih=3, iw=pixels, stride=(2, 1))
         yield Conv(g=2, ic=4, oc=2 * oc, ih=4, iw=pixels + 4, kh=1, kw=3, dilation=(1, 2))
+    for height, pixels in product((2, 3, 5, 8, 9), (5, width // 4, width // 2)):
+        yield Conv(mb=1 + height % 2, ic=2, oc=channels + 1, ih=height, iw=pixels + 3, kh=1, kw=3)
 
 
 def depthwise_problems(row):

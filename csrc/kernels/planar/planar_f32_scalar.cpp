@@ -1,6 +1,7 @@
 // The floor: portable C++.
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "base/target_region.h"
 #include "kernels/planar/planar.h"
@@ -11,10 +12,8 @@ PYCONV_BEGIN_TARGET_SCALAR
 #include "kernels/planar/planar_body.inl.h"
 
 namespace pyconv {
-#define T(q, v) scalar::planar_tile<q, v>
-extern const PlanarTileFn planar_f32_8x4_scalar[2] = {T(4, 1), T(4, 2)};
-extern const PlanarTileFn planar_f32_8x1_scalar[2] = {T(1, 1), T(1, 2)};
-#undef T
+extern const PlanarTiles planar_f32_8x4_scalar = scalar::planar_tiles<4, 2>();
+extern const PlanarTiles planar_f32_8x1_scalar = scalar::planar_tiles<1, 2>();
 }  // namespace pyconv
 PYCONV_END_TARGET
 

@@ -4,13 +4,13 @@
 namespace pyconv {
 
 #define PYCONV_PLANAR_KERNEL(name, isa, pixels, channels, vectors, efficiency) \
-  extern const PlanarTileFn name[vectors];
+  extern const PlanarTiles name;
 #include "kernels/planar/planar_kernels.inc"
 #undef PYCONV_PLANAR_KERNEL
 
 const std::vector<PlanarKernel>& planar_kernels() {
 #define PYCONV_PLANAR_KERNEL(name, isa, pixels, channels, vectors, efficiency) \
-  {{#name, "planar", Isa::isa, pixels, channels, efficiency}, name, vectors},
+  {{#name, "planar", Isa::isa, pixels, channels, efficiency}, &name, vectors},
   static const std::vector<PlanarKernel> rows = {
 #include "kernels/planar/planar_kernels.inc"
   };

@@ -21,7 +21,7 @@ class DirectConv final : public Conv2dImpl {
       : p_(p), activation_(request.activation), cap_(request.max_isa), layout_(request.src_layout),
         plus_zero_(request.accuracy == Accuracy::exact), fetch_dst_(streams_through_l2(p)),
         pixel_(p, request), at_(p, request.src_layout, pixel_.src, request.threads),
-        threads_(request.threads) {
+        threads_(request.threads), block_rows_(rows_in_l1(p)) {
     const auto panels =
         plan_panels(direct_registry(), p.ocg(), p.ow(), p.depth(), request.max_isa,
                     request.kernel);
@@ -40,10 +40,15 @@ class DirectConv final : public Conv2dImpl {
     if (p_.dst_size() == 0) return;
     const std::int64_t oh = p_.oh();
     if (p_.padded()) return run_bands(run);
-    parallel_for(p_.mb * p_.g * oh, run.threads, [&](std::int64_t index, int) {
-      const std::int64_t y = index % oh, group = index / oh % p_.g, image = index / oh / p_.g;
-      run_row(run, run.src + image * at_.image + group * p_.icg() * at_.channel + y * p_.sh * at_.row,
-              image, group, y);
+    std::int64_t rows = block_rows_;
+    if (run.threads > 1)
+      rows = std::clamp<std::int64_t>(p_.mb * p_.g * oh / (4 * run.threads), 1, rows);
+    const std::int64_t blocks = (oh + rows - 1) / rows;
+    parallel_for(p_.mb * p_.g * blocks, run.threads, [&](std::int64_t index, int) {
+      const std::int64_t y = index % blocks * rows, plane = index / blocks;
+      const std::int64_t group = plane % p_.g, image = plane / p_.g;
+      run_rows(run, run.src + image * at_.image + group * p_.icg() * at_.channel + y * p_.sh * at_.row,
+               image, group, y, std::min(oh, y + rows));
     });
   }
 
@@ -60,6 +65,13 @@ class DirectConv final : public Conv2dImpl {
   }
 
  private:
+  // Output rows of 16 KiB together.
+  static std::int64_t rows_in_l1(const Conv2dProblem& p) {
+    constexpr std::int64_t kBlockFloats = 4096;
+    const std::int64_t row = std::max<std::int64_t>(1, p.ow() * p.ocg());
+    return std::clamp<std::int64_t>(kBlockFloats / row, 1, std::max<std::int64_t>(1, p.oh()));
+  }
+
   void run_bands(const Conv2dRun& run) const {
     const std::int64_t pixels = p_.ih * p_.iw;
     const std::int64_t image_floats = pixels * (layout_ == Layout::nhwc ? pixel_.src : p_.ic);
@@ -69,10 +81,21 @@ class DirectConv final : public Conv2dImpl {
       float* band = static_cast<float*>(run.workspace) + worker * at_.image;
       at_.pad(p_, layout_, pixel_.src, run.src + image * image_floats, y0, y1, band);
       for (std::int64_t group = 0; group < p_.g; ++group)
-        for (std::int64_t y = y0; y < y1; ++y)
-          run_row(run, band + group * p_.icg() * at_.channel + (y - y0) * p_.sh * at_.row, image,
-                  group, y);
+        run_rows(run, band + group * p_.icg() * at_.channel, image, group, y0, y1);
     });
+  }
+
+  // Rows [y0, y1), some at a time: they are still in L1 when the activation comes.
+  void run_rows(const Conv2dRun& run, const float* src, std::int64_t image, std::int64_t group,
+                std::int64_t y0, std::int64_t y1) const {
+    for (std::int64_t y = y0; y < y1; y += block_rows_) {
+      const std::int64_t last = std::min(y1, y + block_rows_);
+      for (std::int64_t row = y; row < last; ++row, src += p_.sh * at_.row)
+        run_row(run, src, image, group, row);
+      if (activation_.is_clamp()) continue;
+      float* dst = run.dst + (image * p_.oh() + y) * p_.ow() * pixel_.dst + group * p_.ocg();
+      activate_rows(activation_, cap_, dst, (last - y) * p_.ow(), p_.ocg(), pixel_.dst);
+    }
   }
 
   void run_row(const Conv2dRun& run, const float* src, std::int64_t image, std::int64_t group,
@@ -108,9 +131,6 @@ class DirectConv final : public Conv2dImpl {
         kernel.by_height[tiles.height_of(t) - 1](tile);
       }
     }
-    if (!activation_.is_clamp())
-      activate_rows(activation_, cap_, run.dst + first * pixel_.dst + channel, ow, p_.ocg(),
-                    pixel_.dst);
   }
 
   Conv2dProblem p_;
@@ -121,6 +141,7 @@ class DirectConv final : public Conv2dImpl {
   PixelStrides pixel_;
   PaddedSource at_;
   int threads_;
+  std::int64_t block_rows_;
   std::vector<PackedWeights> groups_;
   std::vector<std::int32_t> offsets_;
 };

@@ -2,7 +2,7 @@
 // brought into padded channel planes in the workspace first, from either layout; a plane is a little
 // longer than its pixels where planes would else lie a multiple of 1 KiB apart and share cache sets.
 #include <algorithm>
-#include <cmath>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -48,28 +48,37 @@ struct Planes {
     return in_place ? 0 : static_cast<std::size_t>(p.mb * image) * sizeof(float);
   }
 
-  // One row of the image in all planes is a chunk.
+  // A chunk is some rows of one image in all planes: zeroed as a whole, then the pixels come in.
   void fill(const Conv2dProblem& p, Layout layout, std::int64_t pixel,
             const TransposeKernel& kernel, const float* src, float* to, int threads) const {
-    parallel_for(p.mb * height, threads, [&](std::int64_t index, int) {
-      const std::int64_t n = index / height, y = index % height - p.pt;
-      float* row = to + n * image + (y + p.pt) * width;
-      const bool inside = y >= 0 && y < p.ih;
+    const std::int64_t row_floats = std::max<std::int64_t>(1, width * p.ic);
+    const std::int64_t rows = std::clamp<std::int64_t>(kFillFloats / row_floats, 1, height);
+    const std::int64_t chunks = (height + rows - 1) / rows;
+    const bool planar = layout == Layout::nchw || (p.ic == 1 && pixel == 1);
+    parallel_for(p.mb * chunks, threads, [&](std::int64_t index, int) {
+      const std::int64_t n = index / chunks, row0 = index % chunks * rows;
+      const std::int64_t row1 = std::min(height, row0 + rows);
+      const std::int64_t y0 = std::max(row0 - p.pt, std::int64_t{0}), y1 = std::min(row1 - p.pt, p.ih);
+      float* image_to = to + n * image;
       for (std::int64_t c = 0; c < p.ic; ++c) {
-        float* line = row + c * plane;
-        if (!inside) {
-          std::fill_n(line, width, 0.0f);
-          continue;
-        }
-        std::fill_n(line, p.pl, 0.0f);
-        std::fill_n(line + p.pl + p.iw, p.pr, 0.0f);
-        if (layout == Layout::nchw)
-          std::copy_n(src + ((n * p.ic + c) * p.ih + y) * p.iw, p.iw, line + p.pl);
+        float* plane_to = image_to + c * plane;
+        if (p.padded())
+          std::memset(plane_to + row0 * width, 0, static_cast<std::size_t>((row1 - row0) * width) * sizeof(float));
+        if (!planar) continue;
+        const float* from = src + ((n * p.ic + c) * p.ih + y0) * p.iw;
+        float* line = plane_to + (y0 + p.pt) * width + p.pl;
+        for (std::int64_t y = y0; y < y1; ++y, from += p.iw, line += width)
+          std::memcpy(line, from, static_cast<std::size_t>(p.iw) * sizeof(float));
       }
-      if (inside && layout == Layout::nhwc)
-        kernel.run({src + (n * p.ih + y) * p.iw * pixel, pixel, row + p.pl, plane, p.iw, p.ic});
+      if (planar) return;
+      for (std::int64_t y = y0; y < y1; ++y)
+        kernel.run({src + (n * p.ih + y) * p.iw * pixel, pixel, image_to + (y + p.pt) * width + p.pl,
+                    plane, p.iw, p.ic});
     });
   }
+
+ private:
+  static constexpr std::int64_t kFillFloats = 4096;  // 16 KiB: still in L1 when the pixels come
 };
 
 // Vectors of pixels per tile so that the planes' lines that the kw taps of a row share stay in L1.
@@ -80,16 +89,44 @@ int tile_vectors(const Conv2dProblem& p, int most) {
   return lines < 3 ? most : static_cast<int>(std::min<std::int64_t>(most, lines - 1));
 }
 
+// How the pixels of the output are cut into a kernel's tiles: stretches of a long row, or several short
+// rows together.
+struct TileShape {
+  int lanes;
+  std::int64_t pixels;  // of a row
+  std::int64_t rows;
+
+  TileShape(const PlanarKernel& kernel, const Conv2dProblem& p) : lanes(kernel.lanes()) {
+    const std::int64_t vectors = tile_vectors(p, kernel.vectors);
+    const std::int64_t of_row = (p.ow() + lanes - 1) / lanes;
+    pixels = std::min(vectors, of_row) * lanes;
+    rows = std::clamp<std::int64_t>(vectors / std::max<std::int64_t>(1, of_row), 1,
+                                    std::max<std::int64_t>(1, p.oh()));
+    while (rows > 1 && !(kernel.tiles->get(static_cast<int>(rows), static_cast<int>(of_row)) && fits_l1(p, of_row)))
+      --rows;
+  }
+  // Whether the next tile finds in L1 what it shares with this one.
+  bool fits_l1(const Conv2dProblem& p, std::int64_t of_row) const {
+    const std::int64_t src_rows = (rows - 1) * p.sh + (p.kh - 1) * p.dh + 1;
+    return static_cast<std::size_t>(p.icg() * src_rows * (of_row + 1) * 64) <= cpu().l1d_bytes * 3 / 4;
+  }
+  int vectors_of(int n) const { return (n + lanes - 1) / lanes; }
+};
+
+std::vector<WeightPanel> planar_panels(const Conv2dProblem& p, const Conv2dRequest& request) {
+  return plan_panels(planar_registry(), p.ocg(), p.ow(), p.depth(), request.max_isa, request.kernel);
+}
+
 class PlanarConv final : public Conv2dImpl {
  public:
   PlanarConv(const Conv2dProblem& problem, const Conv2dRequest& request, const float* weight,
              const float* bias)
       : p_(flattened(problem)), activation_(request.activation), cap_(request.max_isa),
-        layout_(request.src_layout), pixel_(PixelStrides(problem, request).src), plus_zero_(request.accuracy == Accuracy::exact),
-        at_(p_, request.src_layout), transpose_(find_transpose(request.max_isa)) {
-    const auto panels =
-        plan_panels(planar_registry(), p_.ocg(), p_.ow(), p_.depth(), request.max_isa,
-                    request.kernel);
+        layout_(request.src_layout), pixel_(PixelStrides(problem, request).src),
+        plus_zero_(request.accuracy == Accuracy::exact), at_(p_, request.src_layout), transpose_(find_transpose(request.max_isa)) {
+    const std::vector<WeightPanel> panels = planar_panels(p_, request);
+    for (const WeightPanel& panel : panels)
+      tile_rows_ = std::max(tile_rows_, TileShape(planar_kernels()[panel.row], p_).rows);
     for (std::int64_t g = 0; g < p_.g; ++g)
       groups_.emplace_back(panels, p_.ocg(), p_.icg(), p_.taps(),
                            weight + g * p_.ocg() * p_.depth(), bias ? bias + g * p_.ocg() : nullptr);
@@ -108,18 +145,18 @@ class PlanarConv final : public Conv2dImpl {
       at_.fill(p_, layout_, pixel_, *transpose_, src, planes, run.threads);
       src = planes;
     }
-    // Rows of one pixel run, or stretches of a long one, are the chunks.
+    // Some rows of an image, or stretches of a long one, are the chunks.
     const std::int64_t oh = p_.oh(), ow = p_.ow();
     const std::int64_t stretch = std::max<std::int64_t>(kStretch, (ow + 63) / 64);
     const std::int64_t stretches = (ow + stretch - 1) / stretch;
-    parallel_for(p_.mb * p_.g * oh * stretches, run.threads, [&](std::int64_t index, int) {
+    const std::int64_t height = chunk_rows(run.threads), heights = (oh + height - 1) / height;
+    parallel_for(p_.mb * p_.g * heights * stretches, run.threads, [&](std::int64_t index, int) {
       const std::int64_t x0 = index % stretches * stretch;
       index /= stretches;
-      const std::int64_t y = index % oh, group = index / oh % p_.g, image = index / oh / p_.g;
-      run_row(run, src + image * at_.image + group * p_.icg() * at_.plane + y * p_.sh * at_.width,
-              image, group, y, x0, std::min(ow, x0 + stretch));
+      const std::int64_t y0 = index % heights * height, plane = index / heights;
+      const Block block{plane / p_.g, plane % p_.g, y0, std::min(oh, y0 + height), x0, std::min(ow, x0 + stretch)};
+      run_block(run, src + block.image * at_.image + block.group * p_.icg() * at_.plane, block);
     });
-    if (activates_at_once()) activate_rows(activation_, cap_, run.dst, 1, p_.dst_size(), p_.dst_size());
   }
 
   std::size_t workspace_bytes() const override {
@@ -136,46 +173,62 @@ class PlanarConv final : public Conv2dImpl {
 
  private:
   static constexpr std::int64_t kStretch = 768;  // pixels: a multiple of every tile
+  static constexpr std::int64_t kBlockFloats = 6144;
 
-  // Outputs that stay in L1 are one row: no tail at the end of each of the image's.
-  bool activates_at_once() const {
-    return !activation_.is_clamp() &&
-           static_cast<std::size_t>(p_.dst_size()) * sizeof(float) <= cpu().l1d_bytes / 2;
+  struct Block {
+    std::int64_t image, group, y0, y1, x0, x1;
+  };
+
+  // Rows that share a chunk: their pixels and outputs stay in L1.
+  std::int64_t chunk_rows(int threads) const {
+    const std::int64_t oh = p_.oh(), least = std::min(oh, tile_rows_);
+    std::int64_t rows = kBlockFloats / (p_.ow() * (p_.icg() + p_.ocg()));
+    if (threads > 1) rows = std::min(rows, p_.mb * p_.g * oh / (4 * threads));
+    rows = std::clamp(rows, least, oh);
+    const std::int64_t chunks = (oh + rows - 1) / rows;
+    return (oh + chunks - 1) / chunks;
   }
 
-  void run_row(const Conv2dRun& run, const float* src, std::int64_t image, std::int64_t group,
-               std::int64_t y, std::int64_t x0, std::int64_t x1) const {
-    const PackedWeights& weights = groups_[static_cast<std::size_t>(group)];
+  void run_block(const Conv2dRun& run, const float* src, const Block& block) const {
+    const PackedWeights& weights = groups_[static_cast<std::size_t>(block.group)];
     const std::int64_t ow = p_.ow(), plane = p_.oh() * ow;
+    const std::int64_t first = (block.image * p_.oc + block.group * p_.ocg()) * plane;
     PlanarTile tile;
     tile.offsets = offsets_.data();
     tile.depth = p_.depth();
     tile.dst_stride = plane;
+    tile.src_row = p_.sh * at_.width;
+    tile.dst_row = ow;
     tile.plus_zero = plus_zero_;
     tile.clamped = activation_.is_clamp() && activation_.kind != ActivationKind::none;
     tile.lo = activation_.lo();
     tile.hi = activation_.hi();
     for (const WeightPanel& panel : weights.panels()) {
       const PlanarKernel& kernel = planar_kernels()[panel.row];
-      const int lanes = kernel.info.tile_rows / kernel.vectors;
+      const TileShape shape(kernel, p_);
       tile.weights = weights.panel_data(panel);
       tile.bias = weights.panel_bias(panel);
       tile.channels = panel.columns;
-      const std::int64_t channel = image * p_.oc + group * p_.ocg() + panel.first_column;
-      const std::int64_t most = lanes * tile_vectors(p_, kernel.vectors);
-      for (std::int64_t x = x0; x < x1; x += tile.pixels) {
-        const std::int64_t at = channel * plane + y * ow + x;
-        tile.pixels = static_cast<int>(std::min(most, x1 - x));
-        tile.src = src + x;
-        tile.dst = run.dst + at;
-        tile.residual = run.residual ? run.residual + at : nullptr;
-        kernel.by_vectors[(tile.pixels + lanes - 1) / lanes - 1](tile);
+      const BalancedTiles heights(block.y1 - block.y0, static_cast<int>(shape.rows));
+      for (std::int64_t t = 0; t < heights.count; ++t) {
+        const std::int64_t y = block.y0 + heights.first_row(t);
+        for (std::int64_t x = block.x0; x < block.x1; x += tile.pixels) {
+          const std::int64_t at = first + panel.first_column * plane + y * ow + x;
+          tile.pixels = static_cast<int>(std::min(shape.pixels, block.x1 - x));
+          tile.src = src + y * tile.src_row + x;
+          tile.dst = run.dst + at;
+          tile.residual = run.residual ? run.residual + at : nullptr;
+          kernel.tiles->get(heights.height_of(t), shape.vectors_of(tile.pixels))(tile);
+        }
       }
     }
-    if (activation_.is_clamp() || activates_at_once()) return;
-    activate_rows(activation_, cap_,
-                  run.dst + (image * p_.oc + group * p_.ocg()) * plane + y * ow + x0, p_.ocg(),
-                  x1 - x0, plane);
+    if (activation_.is_clamp()) return;
+    // Whole rows of a plane follow one another.
+    float* dst = run.dst + first + block.y0 * ow + block.x0;
+    const std::int64_t width = block.x1 - block.x0, height = block.y1 - block.y0;
+    if (width == ow) return activate_rows(activation_, cap_, dst, p_.ocg(), height * ow, plane);
+    for (std::int64_t y = 0; y < height; ++y)
+      activate_rows(activation_, cap_, dst + y * ow, p_.ocg(), width, plane);
   }
 
   Conv2dProblem p_;
@@ -188,7 +241,10 @@ class PlanarConv final : public Conv2dImpl {
   const TransposeKernel* transpose_;
   std::vector<PackedWeights> groups_;
   std::vector<std::int32_t> offsets_;
+  std::int64_t tile_rows_ = 1;  // of the tallest tile
 };
+
+constexpr double kTileCycles = 40.0;
 
 }  // namespace
 
@@ -198,27 +254,28 @@ Verdict consider_planar(const Conv2dProblem& problem, const Conv2dRequest& reque
   const Planes at(p, request.src_layout);
   if (at.reach(p) > std::numeric_limits<std::int32_t>::max())
     return refuse("one filter spans more than 2^31 floats of the input");
-  const auto panels =
-      plan_panels(planar_registry(), p.ocg(), p.ow(), p.depth(), request.max_isa,
-                  request.kernel);
+  const std::vector<WeightPanel> panels = planar_panels(p, request);
   if (panels.empty() && p.oc > 0)
     return refuse(no_panel_reason("planar", request.max_isa, request.kernel));
   Verdict verdict{true, "", 0.0, at.bytes(p), request.src_layout, Layout::nchw};
-  const double rows = static_cast<double>(p.mb * p.g * p.oh()), depth = static_cast<double>(p.depth());
+  const double depth = static_cast<double>(p.depth());
   for (const WeightPanel& panel : panels) {
     const PlanarKernel& kernel = planar_kernels()[panel.row];
-    const int lanes = kernel.info.tile_rows / kernel.vectors;
-    const int width = tile_vectors(p, kernel.vectors);
+    const TileShape shape(kernel, p);
     const double rate = fmas_per_cycle(kernel.info.isa);  // of loads as well
-    const double vectors = static_cast<double>((p.ow() + lanes - 1) / lanes);
-    const double tiles = std::ceil(vectors / width);
+    const std::int64_t of_row = (p.ow() + shape.lanes - 1) / shape.lanes;
+    const std::int64_t tiles_across = (p.ow() + shape.pixels - 1) / std::max<std::int64_t>(1, shape.pixels);
+    const double vectors = static_cast<double>(p.oh() * of_row);
+    const double tiles = static_cast<double>((p.oh() + shape.rows - 1) / shape.rows * tiles_across);
     // Unaligned vectors touch two lines each; a term is bound by FMAs, by loads, by lines that come
     // from L2 when the planes' rows do not stay in L1, or by one chain's latency.
-    const double fma = vectors * kernel.info.tile_cols / rate;
-    const double loads = (2.0 * vectors + tiles * kernel.info.tile_cols) / rate;
-    const bool spills = p.icg() * (width + 1) * 64 > static_cast<std::int64_t>(cpu().l1d_bytes);
-    const double lines = spills ? 2.5 * (vectors + tiles) : 0.0;
-    verdict.cost += rows * (depth * 1.3 * std::max({fma, loads, lines, 4.0 * tiles}) + tiles * 40.0);
+    const double fma = vectors * kernel.info.tile_cols / rate * 100.0 / kernel.info.efficiency;
+    const double loads = 1.3 * (2.0 * vectors + tiles * kernel.info.tile_cols) / rate;
+    const std::int64_t lines_of_tile = shape.rows * (shape.pixels / shape.lanes + 1);
+    const bool spills = p.icg() * lines_of_tile * 64 > static_cast<std::int64_t>(cpu().l1d_bytes);
+    const double lines = spills ? 1.3 * 2.5 * (vectors + tiles) : 0.0;
+    verdict.cost += static_cast<double>(p.mb * p.g) *
+                    (depth * std::max({fma, loads, lines, 1.3 * 4.0 * tiles}) + tiles * kTileCycles);
   }
   if (!at.in_place)
     verdict.cost += static_cast<double>(p.mb * p.ic) *
