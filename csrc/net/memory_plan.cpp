@@ -27,7 +27,7 @@ void find_lifetimes(LoweredGraph* graph) {
   }
 }
 
-// A step whose first input dies with it may write its output there.
+// A step whose input dies with it may write its output there: the first, or the one that it names.
 void share_in_place(LoweredGraph* graph) {
   std::vector<std::vector<int>> held(graph->buffers.size());  // tensors of each buffer
   for (std::size_t t = 0; t < graph->tensors.size(); ++t)
@@ -35,8 +35,9 @@ void share_in_place(LoweredGraph* graph) {
       held[static_cast<std::size_t>(graph->tensors[t].buffer)].push_back(static_cast<int>(t));
   for (std::size_t s = 0; s < graph->steps.size(); ++s) {
     const LoweredStep& step = graph->steps[s];
-    if (!step.node.op->in_place || step.inputs[0] < 0) continue;
-    const Tensor& in = graph->tensors[static_cast<std::size_t>(step.inputs[0])];
+    const int at = step.node.op->in_place ? 0 : step.step->in_place_input();
+    if (at < 0 || step.inputs[static_cast<std::size_t>(at)] < 0) continue;
+    const Tensor& in = graph->tensors[static_cast<std::size_t>(step.inputs[static_cast<std::size_t>(at)])];
     const Tensor& out = graph->tensors[static_cast<std::size_t>(step.outputs[0])];
     const Buffer& source = graph->buffers[static_cast<std::size_t>(in.buffer)];
     const Buffer& target = graph->buffers[static_cast<std::size_t>(out.buffer)];
@@ -44,10 +45,10 @@ void share_in_place(LoweredGraph* graph) {
                        in.buffer != out.buffer && source.last == static_cast<int>(s) &&
                        target.first == static_cast<int>(s) && source.bytes == target.bytes &&
                        in.type.bytes() == source.bytes && out.type.bytes() == target.bytes;
-    const bool elsewhere = std::any_of(step.inputs.begin() + 1, step.inputs.end(), [&](int id) {
-      return id >= 0 && graph->tensors[static_cast<std::size_t>(id)].buffer == in.buffer;
-    });
-    if (!alone || elsewhere) continue;
+    int uses = 0;
+    for (const int id : step.inputs)
+      uses += id >= 0 && graph->tensors[static_cast<std::size_t>(id)].buffer == in.buffer;
+    if (!alone || uses > 1) continue;
     const int from = out.buffer, to = in.buffer;
     graph->buffers[static_cast<std::size_t>(to)].last = target.last;
     graph->buffers[static_cast<std::size_t>(from)].first = -1;

@@ -86,6 +86,8 @@ class Step {
   virtual std::size_t workspace_bytes() const { return 0; }
   virtual std::size_t packed_bytes() const { return 0; }
   virtual StepReport report() const { return {}; }
+  // The input where the output may lie, of the same shape and layout; -1: none but what OpDef::in_place says.
+  virtual int in_place_input() const { return -1; }
 };
 
 enum class LayoutRule : std::uint8_t {

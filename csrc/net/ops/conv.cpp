@@ -66,6 +66,7 @@ class ConvStep final : public Step {
   void set_inputs(std::size_t count) { inputs_ = count; }
   std::size_t workspace_bytes() const override { return plan_.workspace_bytes(); }
   std::size_t packed_bytes() const override { return plan_.packed_bytes(); }
+  int in_place_input() const override { return inputs_ > 3 && plan_.residual_in_place() ? 3 : -1; }
 
   StepReport report() const override {
     StepReport report{plan_.algorithm(), plan_.kernels(), plan_.threads(), {}, plan_.problem().str()};

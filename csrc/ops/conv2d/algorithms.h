@@ -70,6 +70,9 @@ class Conv2dImpl {
   virtual std::size_t workspace_bytes() const = 0;  // for the threads of the request
   virtual std::size_t packed_bytes() const = 0;
   virtual std::string kernels() const = 0;  // names of the registry rows in use, comma between
+  // Whether the residual may lie where dst does: each of its floats is read once, before dst's is written, and
+  // nothing else is written there.
+  virtual bool residual_in_place() const { return false; }
 };
 
 struct Conv2dAlgorithm {

@@ -63,6 +63,7 @@ class DirectConv final : public Conv2dImpl {
   std::string kernels() const override {
     return groups_.empty() ? "" : kernel_names(groups_.front().panels());
   }
+  bool residual_in_place() const override { return true; }
 
  private:
   // Output rows of 16 KiB together.

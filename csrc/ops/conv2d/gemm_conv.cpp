@@ -154,6 +154,13 @@ std::string GemmConv::kernels() const {
   return groups_.empty() ? "" : kernel_names(groups_.front().panels());
 }
 
+// Blocks of depth gather their sums in dst.
+bool GemmConv::residual_in_place() const {
+  int widest = 1;
+  for (const WeightPanel& panel : groups_.front().panels()) widest = std::max(widest, panel.kernel->tile_cols);
+  return gemm_taps_ == 1 && gemm_depth_ <= kWeightBlock / widest;
+}
+
 // Threads take rows, so that each finds in its own cache what it wrote in the layer before; panels of weights
 // where there are too few rows to fill tiles.
 GemmConv::Cut GemmConv::cut_for(int threads) const {

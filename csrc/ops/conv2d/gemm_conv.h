@@ -28,6 +28,7 @@ class GemmConv final : public Conv2dImpl {
   std::size_t workspace_bytes() const override;
   std::size_t packed_bytes() const override;
   std::string kernels() const override;
+  bool residual_in_place() const override;
 
  private:
   struct Chunk;

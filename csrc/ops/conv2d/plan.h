@@ -16,7 +16,8 @@ class Conv2dPlan {
   Conv2dPlan(const Conv2dProblem& problem, const Conv2dRequest& request,
              const std::string& algorithm, const float* weight, const float* bias);
 
-  // src, dst and residual lie as the request says; dst overlaps neither. `workspace`: 64-byte aligned,
+  // src, dst and residual lie as the request says; dst overlaps neither, but may be
+  // the residual where residual_in_place(). `workspace`: 64-byte aligned,
   // workspace_bytes() or more. residual: null unless the request announced one.
   void run(const float* src, float* dst, void* workspace, const float* residual = nullptr) const;
 
@@ -26,6 +27,8 @@ class Conv2dPlan {
   std::string kernels() const { return impl_->kernels(); }
   std::size_t workspace_bytes() const { return staged_.sum() + impl_bytes_; }
   std::size_t packed_bytes() const { return impl_->packed_bytes(); }
+  // Whether residual may be dst, with the same pixel stride.
+  bool residual_in_place() const { return staged_.sum() == 0 && impl_->residual_in_place(); }
   int threads() const { return threads_; }  // those that the work is worth, at most the request's
 
  private:

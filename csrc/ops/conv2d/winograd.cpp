@@ -86,6 +86,7 @@ class WinogradConv final : public Conv2dImpl {
 
   std::size_t workspace_bytes() const override { return s_.workspace_bytes(threads_); }
   std::size_t packed_bytes() const override { return weights_.bytes() + zeros_.bytes(); }
+  bool residual_in_place() const override { return true; }
   std::string kernels() const override {
     return std::string(s_.transforms->info.name) + "," + kernel_names(s_.panels);
   }
@@ -201,7 +202,7 @@ class WinogradConv final : public Conv2dImpl {
     if (streams_) {
       const std::int64_t next = std::min<std::int64_t>(s_.m, ow - at.x - s_.m);
       fetch_pixels(out.dst + s_.m * out.pixel_stride, out.rows, next, out.row_stride, out.pixel_stride, out.channels);
-      if (out.residual)
+      if (out.residual && out.residual != out.dst)
         fetch_pixels(out.residual + s_.m * out.residual_pixel, out.rows, next, out.residual_row, out.residual_pixel,
                      out.channels);
     }
