@@ -215,7 +215,8 @@ class Lowering {
   void add_node(const Node& node) {
     switch (node.op->layout) {
       case LayoutRule::alias: return add_alias(node);
-      case LayoutRule::channels_last: return add_images(node, Layout::nhwc);
+      case LayoutRule::channels_last:
+        return add_images(node, makes_planes(node, source_of(node)) ? Layout::nchw : Layout::nhwc);
       case LayoutRule::follow: return add_images(node, followed_layout(node));
       case LayoutRule::row_major: return add_images(node, Layout::nchw);
     }
@@ -242,6 +243,37 @@ class Lowering {
     return floats && nhwc ? Layout::nhwc : Layout::nchw;
   }
 
+  bool only_planes(ValueId id) { return form(id, Layout::nhwc) < 0 && form(id, Layout::nchw) >= 0; }
+
+  // How input 0 of a channels_last node lies for an operator that takes it either way.
+  Placement source_of(const Node& node) {
+    const ValueId id = node.inputs.empty() ? kNoValue : node.inputs[0];
+    if (id == kNoValue || only_planes(id)) return {};
+    const int nhwc = form(id, Layout::nhwc);
+    return nhwc >= 0 ? tensor(nhwc).placement : Placement{Layout::nhwc, 0};
+  }
+
+  bool makes_planes(const Node& node, const Placement& source) {
+    if (!node.op->planes || node.outputs.size() != 1 || !takes_planes(node.outputs[0])) return false;
+    StepArgs args(graph_, node, options_, node.algorithm.empty() ? "auto" : node.algorithm);
+    args.in.assign(node.inputs.size(), {});
+    args.in[0] = source;
+    args.out = {{Layout::nhwc, 0}};
+    return node.op->planes(args);
+  }
+
+  // Whether planes suit all that becomes of `id`: one reader, so that nothing is converted twice.
+  bool takes_planes(ValueId id) {
+    if (!is_image(graph_.type(id)) || view(id).into != kNoValue) return false;
+    const std::vector<int> readers = graph_.readers(id);
+    if (readers.empty()) return graph_.is_output(id);
+    const Node& reader = graph_.nodes()[static_cast<std::size_t>(readers[0])];
+    if (readers.size() > 1 || reader.inputs[0] != id ||
+        std::count(reader.inputs.begin(), reader.inputs.end(), id) > 1)
+      return false;
+    return reader.op->any_source || makes_planes(reader, {});
+  }
+
   void add_images(const Node& node, Layout layout) {
     if (node.op == &op_concat && layout == Layout::nhwc && placeable_concat(node))
       return finish_concat(node);
@@ -252,9 +284,9 @@ class Lowering {
       if (id == kNoValue || packed) {
         inputs.push_back(-1);
       } else if (image_input(node, i)) {
-        const bool as_is = i == 0 && node.op->any_source && form(id, Layout::nhwc) < 0 &&
-                           form(id, Layout::nchw) >= 0;
-        inputs.push_back(input_tensor(id, as_is ? Layout::nchw : layout, node.op->strided));
+        const bool either = i == 0 && node.op->any_source;
+        const Layout wanted = !either ? layout : only_planes(id) ? Layout::nchw : Layout::nhwc;
+        inputs.push_back(input_tensor(id, wanted, node.op->strided));
       } else {
         inputs.push_back(input_tensor(id, Layout::nchw, false));
       }

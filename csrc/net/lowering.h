@@ -1,7 +1,8 @@
 // Lowering: every value of a Graph gets a place, every node becomes a step.
 //
 // Layout is decided once per graph: convolutions and pools want NHWC, what merely follows keeps what it
-// gets, the rest is row-major; a reorder step stands where two of them meet. Constants are brought into
+// gets, the rest is row-major; a reorder step stands where two of them meet. A convolution that makes planes
+// leaves them so where its one reader takes them, by way of pools. Constants are brought into
 // place beforehand. Reshaping is another view of the same buffer, and so is concatenation: its inputs
 // are written where they belong, channels [offset, offset + c) of wider pixels:
 //

@@ -112,6 +112,9 @@ struct OpDef {
   std::uint32_t images = 1;     // channels_last: bit i is set where input i is an image
   std::uint32_t packed = 0;     // bit i is set where input i is a constant that the plan consumes
   bool any_source = false;      // channels_last: input 0 may be nchw as well
+  // channels_last: whether the output is made in nchw rather than converted to nhwc, for readers that don't
+  // mind; null: never. `in` says how the inputs lie.
+  bool (*planes)(const StepArgs&) = nullptr;
   bool strided = false;         // honours pixel strides of its images
   bool in_place = false;        // the output may lie where input 0 does
   std::int64_t (*macs)(const NodeArgs&) = nullptr;  // null: none

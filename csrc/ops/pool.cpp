@@ -103,6 +103,8 @@ std::size_t padded_bytes(std::int64_t floats) {
 std::int64_t Pool2dProblem::oh() const { return out_size(ih, kh, sh, dh, ph, ceil_mode); }
 std::int64_t Pool2dProblem::ow() const { return out_size(iw, kw, sw, dw, pw, ceil_mode); }
 
+bool pools_planes(const Pool2dProblem& p) { return !use_nhwc(p, p.ow(), {}); }
+
 void Pool2dProblem::validate() const {
   need_extent("batch", mb, 0);
   need_extent("channels", c, 0);

@@ -38,6 +38,9 @@ struct PoolRequest {
   std::string kernel;  // force one registry row by name
 };
 
+// Whether a window over NCHW, to NCHW, is pooled as it lies.
+bool pools_planes(const Pool2dProblem& problem);
+
 // Decided once; immutable, so that any number of threads may run it.
 class Pool2dPlan {
  public:

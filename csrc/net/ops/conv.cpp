@@ -111,7 +111,7 @@ std::string within_limit(const Conv2dProblem& problem, const Conv2dRequest& requ
   return cheapest ? cheapest : least;
 }
 
-std::unique_ptr<Step> plan(const StepArgs& args) {
+Conv2dRequest request_of(const StepArgs& args) {
   Conv2dRequest request;
   request.accuracy = args.options.accuracy;
   request.max_isa = args.options.max_isa;
@@ -123,11 +123,33 @@ std::unique_ptr<Step> plan(const StepArgs& args) {
   request.dst_pixel = args.out[0].pixel;
   request.residual = args.has(3);
   if (args.has(3)) request.residual_pixel = args.in[3].pixel;
+  return request;
+}
+
+std::string algorithm_of(const StepArgs& args, const Conv2dProblem& problem,
+                         const Conv2dRequest& request) {
+  return args.algorithm == "auto" ? within_limit(problem, request, args.options.workspace_limit)
+                                  : args.algorithm;
+}
+
+bool planes(const StepArgs& args) {
+  if (args.has(3)) return false;  // a residual lies as the output does
+  const Conv2dProblem problem = conv_problem(args);
+  const Conv2dRequest request = request_of(args);
+  const std::string name = algorithm_of(args, problem, request);
+  for (const Conv2dAlgorithm& algorithm : conv2d_algorithms()) {
+    if (name != algorithm.name) continue;
+    const Verdict verdict = consider_conv2d(algorithm, problem, request);
+    return verdict.accepted && verdict.dst_layout == Layout::nchw;
+  }
+  return false;
+}
+
+std::unique_ptr<Step> plan(const StepArgs& args) {
+  const Conv2dRequest request = request_of(args);
   try {
     const Conv2dProblem problem = conv_problem(args);
-    const std::string algorithm =
-        args.algorithm == "auto" ? within_limit(problem, request, args.options.workspace_limit)
-                                 : args.algorithm;
+    const std::string algorithm = algorithm_of(args, problem, request);
     auto step = std::make_unique<ConvStep>(problem, request, algorithm, *args.constant(1),
                                            args.constant(2));
     step->set_inputs(args.inputs());
@@ -153,6 +175,7 @@ OpDef define() {
   op.images = 0b1001;
   op.packed = 0b0110;
   op.any_source = true;
+  op.planes = planes;
   op.strided = true;
   op.macs = macs;
   return op;

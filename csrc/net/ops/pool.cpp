@@ -67,6 +67,11 @@ std::unique_ptr<Step> plan(const StepArgs& args) {
   return std::make_unique<PoolStep>(problem_of(args, kind), request_of(args));
 }
 
+template <PoolKind kind>
+bool planes(const StepArgs& args) {
+  return args.in[0].layout == Layout::nchw && pools_planes(problem_of(args, kind));
+}
+
 std::vector<TensorType> infer_global(const NodeArgs& args) {
   args.need_f32(0, "x");
   Shape out = args.shape(0);
@@ -100,7 +105,7 @@ std::unique_ptr<Step> plan_global(const StepArgs& args) {
 }
 
 OpDef window(const char* name, std::vector<TensorType> (*infer_op)(const NodeArgs&),
-             std::unique_ptr<Step> (*plan_op)(const StepArgs&)) {
+             std::unique_ptr<Step> (*plan_op)(const StepArgs&), bool (*planes_op)(const StepArgs&)) {
   OpDef op{};
   op.name = name;
   op.least_inputs = op.most_inputs = 1;
@@ -111,6 +116,7 @@ OpDef window(const char* name, std::vector<TensorType> (*infer_op)(const NodeArg
   op.infer = infer_op;
   op.plan = plan_op;
   op.layout = LayoutRule::channels_last;
+  op.planes = planes_op;
   op.strided = true;
   return op;
 }
@@ -128,8 +134,8 @@ OpDef global(const char* name, std::unique_ptr<Step> (*plan_op)(const StepArgs&)
 
 }  // namespace
 
-const OpDef op_max_pool = window("max_pool", infer<PoolKind::max>, plan<PoolKind::max>);
-const OpDef op_avg_pool = window("avg_pool", infer<PoolKind::avg>, plan<PoolKind::avg>);
+const OpDef op_max_pool = window("max_pool", infer<PoolKind::max>, plan<PoolKind::max>, planes<PoolKind::max>);
+const OpDef op_avg_pool = window("avg_pool", infer<PoolKind::avg>, plan<PoolKind::avg>, planes<PoolKind::avg>);
 const OpDef op_global_avg_pool = global("global_avg_pool", plan_global<PoolKind::avg>);
 const OpDef op_global_max_pool = global("global_max_pool", plan_global<PoolKind::max>);
 
