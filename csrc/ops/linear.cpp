@@ -7,6 +7,7 @@
 #include "kernels/gemm/gemm.h"
 #include "ops/activation.h"
 #include "ops/extents.h"
+#include "ops/few_rows.h"
 #include "ops/gemm_panel.h"
 #include "simd/fp_env.h"
 
@@ -14,8 +15,6 @@ namespace pyconv {
 
 namespace {
 
-// Weight floats that are worth a chunk of their own at small batch: 256 KiB, some 3 us from L3.
-constexpr std::int64_t kChunkFloats = 65536;
 // Packed weights kept in L2 while they meet the rows of a block, and such rows (as in gemm_conv.cpp).
 constexpr std::int64_t kWeightBlock = (256 << 10) / sizeof(float);
 constexpr std::int64_t kRowBlock = 192;
@@ -23,14 +22,6 @@ constexpr std::int64_t kRowBlock = 192;
 // benchmarks.bench_ops --family linear` measures both (Zen 5, 2026-11).
 constexpr std::int64_t kUnpackedDot = 32;
 constexpr std::int64_t kUnpackedChain = 16;
-
-const LinearKernel* find_linear(LinearOrder order, Isa cap, const std::string& name) {
-  for (const LinearKernel& kernel : linear_kernels())
-    if (kernel.order == order && isa_allowed(kernel.info.isa, cap) &&
-        (name.empty() || name == kernel.info.name))
-      return &kernel;
-  return nullptr;
-}
 
 bool names_linear(const std::string& name) { return name.compare(0, 7, "linear_") == 0; }
 
@@ -60,12 +51,7 @@ LinearPlan::LinearPlan(std::int64_t n, std::int64_t k, const LinearRequest& requ
     throw InvalidArgument("kernel: expected a linear row that reads packed weights and that " +
                           std::string(isa_name(request.max_isa)) + " allows, got '" +
                           request.kernel + "'");
-  // Panels are cut for the rows of the best ISA; another ISA's kernel may not divide them.
-  const int lanes = few_->info.tile_cols;
-  for (const WeightPanel& panel : weights_.panels())
-    if (panel.kernel->isa != few_->info.isa || panel.kernel->tile_cols > 4 * lanes ||
-        panel.kernel->tile_cols % lanes != 0)
-      few_ = nullptr;
+  if (!takes_panels(*few_, weights_.panels())) few_ = nullptr;
 }
 
 std::string LinearPlan::kernels() const {
@@ -78,7 +64,9 @@ void LinearPlan::run(const float* x, std::int64_t m, float* y) const {
   const FpEnvScope fp_env;
   const int threads = threads_for(cycles_of(m, n_, k_), request_.threads);
   if (few_ && m <= kLinearRows)
-    run_few(x, m, y, threads);
+    multiply_few_rows(*few_, weights_,
+                      {x, k_, static_cast<int>(m), y, n_, clamp_lo(request_.activation), clamp_hi(request_.activation)},
+                      threads);
   else
     run_many(x, m, y, threads);
   if (request_.activation.is_clamp()) return;
@@ -86,39 +74,6 @@ void LinearPlan::run(const float* x, std::int64_t m, float* y) const {
   parallel_for((m + rows - 1) / rows, threads, [&](std::int64_t index, int) {
     activate_rows(request_.activation, request_.max_isa, y + index * rows * n_,
                   std::min(rows, m - index * rows), n_, n_);
-  });
-}
-
-// Runs of panels of one width, as many at a time as a call takes and a chunk of weights holds.
-void LinearPlan::run_few(const float* x, std::int64_t m, float* y, int threads) const {
-  const std::vector<WeightPanel>& panels = weights_.panels();
-  const std::int64_t width = panels.front().kernel->tile_cols;
-  const std::int64_t chunk =
-      std::max<std::int64_t>(kLinearPanels, kChunkFloats / std::max<std::int64_t>(1, width * k_));
-  const std::int64_t count = static_cast<std::int64_t>(panels.size());
-  parallel_for((count + chunk - 1) / chunk, threads, [&](std::int64_t index, int) {
-    const std::int64_t last = std::min(count, (index + 1) * chunk);
-    LinearPanels work;
-    work.x = x;
-    work.x_stride = k_;
-    work.rows = static_cast<int>(m);
-    work.depth = k_;
-    work.y_stride = n_;
-    work.lo = clamp_lo(request_.activation);
-    work.hi = clamp_hi(request_.activation);
-    for (std::int64_t i = index * chunk; i < last; i += work.count) {
-      const int columns = panels[static_cast<std::size_t>(i)].kernel->tile_cols;
-      work.vectors = columns / few_->info.tile_cols;
-      for (work.count = 0; work.count < kLinearPanels && i + work.count < last; ++work.count) {
-        const WeightPanel& panel = panels[static_cast<std::size_t>(i + work.count)];
-        if (panel.kernel->tile_cols != columns) break;
-        work.panel[work.count] = weights_.panel_data(panel);
-        work.bias[work.count] = weights_.panel_bias(panel);
-        work.y[work.count] = y + panel.first_column;
-        work.columns[work.count] = panel.columns;
-      }
-      few_->run_panels(work);
-    }
   });
 }
 
@@ -199,7 +154,7 @@ void linear(std::int64_t m, std::int64_t n, std::int64_t k, const LinearRequest&
   const FpEnvScope fp_env;
   const int threads = threads_for(cycles_of(m, n, k), request.threads);
   const std::int64_t chunk =
-      threads == 1 ? n : std::max<std::int64_t>(64, kChunkFloats / std::max<std::int64_t>(1, k) / 64 * 64);
+      threads == 1 ? n : std::max<std::int64_t>(64, kLinearChunk / std::max<std::int64_t>(1, k) / 64 * 64);
   parallel_for((n + chunk - 1) / chunk, threads, [&](std::int64_t index, int) {
     LinearRows work;
     work.x_stride = work.depth = k;

@@ -40,7 +40,6 @@ class LinearPlan {
   std::string kernels() const;
 
  private:
-  void run_few(const float* x, std::int64_t m, float* y, int threads) const;
   void run_many(const float* x, std::int64_t m, float* y, int threads) const;
   void run_block(const float* x, std::int64_t rows, const WeightPanel& panel, std::int64_t k0,
                  std::int64_t depth, const float* next, float* y) const;

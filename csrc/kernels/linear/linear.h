@@ -51,6 +51,7 @@ struct LinearPanels {
   float* y[kLinearPanels] = {};
   int columns[kLinearPanels] = {};  // valid ones
   std::int64_t y_stride = 0;
+  std::int64_t ahead = 0;  // floats between the weights in use and those that are fetched meanwhile
   float lo = 0, hi = 0;
 };
 using LinearPanelsFn = void (*)(const LinearPanels&);

@@ -131,12 +131,11 @@ void dot_rows(const LinearRows& p) {
   for (; n < p.last; ++n) dot_block<MR, 1>(p, n);
 }
 
-// panels: NP panels of NV vectors side by side. kAhead: floats between the weights in use and those
-// that are fetched meanwhile; 8 KiB (Zen 5, 2026-11).
-constexpr std::int64_t kAhead = 2048;
+// panels: NP panels of NV vectors side by side.
 
 template <int MR, int NV, int NP>
 PYCONV_INLINE void panel_group(const LinearPanels& p, int first) {
+  const std::int64_t ahead = p.ahead;
   vf acc[NP][MR][NV];
   const float* b[NP];
 #pragma GCC unroll 4
@@ -152,7 +151,7 @@ PYCONV_INLINE void panel_group(const LinearPanels& p, int first) {
     for (int i = 0; i < NP; ++i, b[i - 1] += NV * VL) {
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) {
-        if (j * VL % 16 == 0) __builtin_prefetch(b[i] + j * VL + kAhead, 0, 3);
+        if (j * VL % 16 == 0) __builtin_prefetch(b[i] + j * VL + ahead, 0, 3);
         const vf w = load(b[i] + j * VL);
 #pragma GCC unroll 4
         for (int m = 0; m < MR; ++m) fma_into(acc[i][m][j], broadcast(p.x + m * p.x_stride + k), w);

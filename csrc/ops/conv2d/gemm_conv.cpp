@@ -6,6 +6,7 @@
 #include "base/thread_pool.h"
 #include "kernels/gemm/gemm.h"
 #include "ops/activation.h"
+#include "ops/conv2d/few_rows_conv.h"
 #include "ops/gemm_panel.h"
 
 namespace pyconv {
@@ -110,12 +111,29 @@ std::int64_t gemm_row_block(const Conv2dProblem& p) {
   return std::max<std::int64_t>(1, std::min(rows, m));
 }
 
+namespace {
+
+// A filter as large as its image meets all of it at once: one row of a matrix.
+bool spans_image(const Conv2dProblem& p) {
+  return p.g == 1 && !p.padded() && p.kh == p.ih && p.kw == p.iw;
+}
+
+Conv2dProblem as_rows(Conv2dProblem p) {
+  if (p.taps() == 1 || !spans_image(p)) return p;
+  p.ic *= p.ih * p.iw;
+  p.ih = p.iw = p.kh = p.kw = p.sh = p.sw = p.dh = p.dw = 1;
+  return p;
+}
+
+}  // namespace
+
 GemmConv::GemmConv(RowSource source, const Conv2dProblem& p, const Conv2dRequest& request,
                    const float* weight, const float* bias)
-    : source_(source), p_(p), pixel_(p, request), activation_(request.activation), cap_(request.max_isa),
+    : source_(source), p_(source == RowSource::pointwise ? as_rows(p) : p), pixel_(p, request), activation_(request.activation), cap_(request.max_isa),
       threads_(request.threads), plus_zero_(request.accuracy == Accuracy::exact),
       fetch_dst_(streams_through_l2(p)), m_(p.mb * p.oh() * p.ow()) {
-  row_block_ = gemm_row_block(p);
+  row_block_ = gemm_row_block(p_);
+  if (p_.ic != p.ic) pixel_.src = p_.ic;
   if (source == RowSource::implicit_gemm) {
     gemm_taps_ = p.taps();
     gemm_depth_ = p.icg();
@@ -424,10 +442,12 @@ Verdict consider_gemm(RowSource source, const Conv2dProblem& p, const Conv2dRequ
 }  // namespace
 
 Verdict consider_pointwise(const Conv2dProblem& p, const Conv2dRequest& request) {
-  if (p.taps() != 1)
+  if (p.taps() != 1 && !spans_image(p))
     return refuse("the kernel is " + std::to_string(p.kh) + "x" + std::to_string(p.kw) +
                   ", not 1x1");
   if (p.padded()) return refuse("the input is padded");
+  if (p.taps() != 1 && request.src_layout == Layout::nhwc && PixelStrides(p, request).src != p.ic)
+    return refuse("the input is some channels of wider pixels");
   return consider_gemm(RowSource::pointwise, p, request);
 }
 Verdict consider_implicit_gemm(const Conv2dProblem& p, const Conv2dRequest& request) {
@@ -442,7 +462,11 @@ Verdict consider_im2col(const Conv2dProblem& p, const Conv2dRequest& request) {
                                           const float* weight, const float* bias) {          \
     return std::make_unique<GemmConv>(RowSource::name, p, request, weight, bias);            \
   }
-PYCONV_MAKE(pointwise)
+std::unique_ptr<Conv2dImpl> make_pointwise(const Conv2dProblem& p, const Conv2dRequest& request,
+                                           const float* weight, const float* bias) {
+  if (has_few_rows(p, request)) return make_few_rows(p, request, weight, bias);
+  return std::make_unique<GemmConv>(RowSource::pointwise, p, request, weight, bias);
+}
 PYCONV_MAKE(implicit_gemm)
 PYCONV_MAKE(im2col)
 #undef PYCONV_MAKE

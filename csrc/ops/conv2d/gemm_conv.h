@@ -1,6 +1,7 @@
 // Convolution as a matrix product, three ways of reaching the rows of the unfolded input:
 //
-//   pointwise      1x1, no padding: the rows are the pixels of src themselves
+//   pointwise      no padding, 1x1: the rows are the pixels of src themselves; or as large as the image: whole
+//                  images are
 //   implicit_gemm  a table of pointers per tile, one per tap and pixel, a zero row for padding;
 //                  no workspace (M. Dukhan, arXiv:1907.02129)
 //   im2col         a block of rows is copied into the workspace first, then one dense product
