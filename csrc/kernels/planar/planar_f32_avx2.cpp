@@ -1,4 +1,4 @@
-// Four channels by three vectors: 12 accumulators + 3 pixels + 1 weight = 16 registers.
+// Four channels by three vectors: 12 accumulators + 3 pixels + 1 weight = 16 registers; six by two: 15.
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -12,6 +12,7 @@ PYCONV_BEGIN_TARGET_AVX2
 #include "kernels/planar/planar_body.inl.h"
 
 namespace pyconv {
+extern const PlanarTiles planar_f32_16x6_avx2 = avx2::planar_tiles<6, 2>();
 extern const PlanarTiles planar_f32_24x4_avx2 = avx2::planar_tiles<4, 3>();
 extern const PlanarTiles planar_f32_48x2_avx2 = avx2::planar_tiles<2, 6>();
 extern const PlanarTiles planar_f32_64x1_avx2 = avx2::planar_tiles<1, 8>();
