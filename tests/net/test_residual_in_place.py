@@ -43,7 +43,9 @@ def test_a_sum_may_take_the_place_of_the_summand_that_ends_with_it(algorithm, ch
         apart = pyconv.compile(net, x.shape, algorithms=pins, threads=threads, without=["fuse_residual"])
         for _ in range(2):
             np.testing.assert_array_equal(model(x), apart(x))
-        first, second = ([s for s in model.describe()["steps"] if s["name"] == n][0] for n in ("first", "second"))
+        first, second = (
+            [s for s in model.describe()["steps"] if s["name"] == n][0] for n in ("first", "second")
+        )
         assert second["inputs"][3]["buffer"] != second["outputs"][0]["buffer"]
         if algorithm in ("direct", "im2col", "winograd_f2", "winograd_f4"):
             assert first["inputs"][3]["buffer"] == first["outputs"][0]["buffer"]
@@ -62,7 +64,11 @@ def test_a_sum_over_blocks_of_depth_is_not_in_place():
     class Deep(nn.Module):
         def __init__(self):
             super().__init__()
-            self.top, self.wide, self.deep = nn.Conv2d(3, 64, 1), nn.Conv2d(64, 2304, 1), nn.Conv2d(2304, 64, 1)
+            self.top, self.wide, self.deep = (
+                nn.Conv2d(3, 64, 1),
+                nn.Conv2d(64, 2304, 1),
+                nn.Conv2d(2304, 64, 1),
+            )
 
         def forward(self, x):
             x = self.top(x)
