@@ -59,7 +59,10 @@ def convolutions(kernel: pyconv.Kernel) -> tuple[str, list[str]]:
         "reference": ("reference", ["ic16oc16_ih14kh3ph1"]),
         "winograd": (
             f"winograd_f{kernel.tile[0]}",
-            ["ic64oc64_ih28kh5ph2" if "5x5" in kernel.name else "ic128oc128_ih28kh3ph1"],
+            [
+                "ic64oc64_ih28kh5ph2" if "5x5" in kernel.name else "ic128oc128_ih28kh3ph1",
+                "ic128oc128_ih56kh3sh2ph1",
+            ],
         ),
         "depthwise": (
             "depthwise",

@@ -47,8 +47,8 @@ def padding_macs(p: Convolution) -> int:
 def executed_macs(algorithm: str, p: Convolution) -> int | None:
     """Multiplications of `algorithm`, each with its addition; None where they depend on the weights.
 
-    F(m x m, r x r) multiplies (m + r - 1)^2 times for each m x m tile of outputs, a tile that ends beyond
-    the edge included (Lavin, Gray, arXiv:1509.09308); its transforms only add and scale, and are not counted.
+    F(m x m, r x r) multiplies (s (m - 1) + r)^2 times for each m x m tile of outputs at stride s, a tile that ends
+    beyond the edge included (Lavin, Gray, arXiv:1509.09308); its transforms only add and scale, and are not counted.
     The other algorithms execute the definition, taps on padding included; those that implicit_gemm leaves out,
     most of them, are not taken off.
     """
@@ -58,7 +58,7 @@ def executed_macs(algorithm: str, p: Convolution) -> int | None:
     if m is None:
         return convolution_cost(p).macs
     tiles = p.mb * -(-p.oh // m) * -(-p.ow // m)
-    return tiles * (m + p.kh - 1) ** 2 * p.ic * p.oc
+    return tiles * (p.sh * (m - 1) + p.kh) ** 2 * p.ic * p.oc
 
 
 def lane_fill(channels: int, isa: str) -> float:

@@ -29,9 +29,9 @@ WHY = {
     "neon": "Vectors of 4, 32 registers, and one instruction multiplies and adds.",
     "im2col": "The same products as one matrix product: long loops, for the price of copying each window.",
     "implicit_gemm": "The matrix product reads the image in place through pointers: no copy.",
-    "winograd_f2": "Transforms tiles: 16 multiplications for 2 x 2 outputs where 3 x 3 taps take 36.",
-    "winograd_f4": "Larger tiles: 36 multiplications for 4 x 4 outputs where 3 x 3 taps take 144.",
-    "winograd_f6": "The largest tiles: 64 multiplications for 6 x 6 outputs where 3 x 3 taps take 324.",
+    "winograd_f2": "Transforms tiles: {} multiplications for 2 x 2 outputs where the taps take {}.",
+    "winograd_f4": "Larger tiles: {} multiplications for 4 x 4 outputs where the taps take {}.",
+    "winograd_f6": "The largest tiles: {} multiplications for 6 x 6 outputs where the taps take {}.",
 }
 """What makes an algorithm, or an instruction set, faster than the rung below."""
 TOLERANCE = 1e-4
@@ -137,7 +137,9 @@ def _plans(p: pyconv.Conv2dProblem, weight: Array) -> list[tuple[str, str, pycon
             plan = pyconv.Conv2dPlan(p, weight, algorithm=algorithm, layout="nhwc", threads=1, max_isa=isa)
         except ValueError:
             continue
-        found.append((f"pyconv {algorithm}" + (f", {isa}" if isa else ""), WHY[why], plan))
+        m = int(algorithm[-1]) if "winograd" in algorithm else 0
+        words = WHY[why].format((p.sh * (m - 1) + p.kh) ** 2, m * m * p.kh * p.kw)
+        found.append((f"pyconv {algorithm}" + (f", {isa}" if isa else ""), words, plan))
     return found
 
 

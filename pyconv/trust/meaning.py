@@ -72,13 +72,13 @@ def conv(a: Attributes, args: Args) -> Bounded:
         return Bounded(value)
     taps = np.abs(weight)
     own = U * (weight[0].size + 6) * (_conv(x.size, taps, a) + np.abs(shift))
-    plain = tuple(a.get("stride", (1, 1))) == tuple(a.get("dilation", (1, 1))) == (1, 1)
-    edge = weight.shape[2]
-    if weight.shape[3] == edge and plain and a.get("groups", 1) == 1:
+    stride, edge = a.get("stride", (1, 1))[0], weight.shape[2]
+    square = weight.shape[3] == edge and tuple(a.get("stride", (1, 1))) == (stride, stride)
+    if square and tuple(a.get("dilation", (1, 1))) == (1, 1) and a.get("groups", 1) == 1:
         sides: Any = tuple(a.get("padding", (0, 0, 0, 0)))
-        for m in (m for m, r in winograd.SIZES if r == edge):
-            scale = winograd.transform(m, x.size, weight, sides, np.abs) + np.abs(shift)
-            own = np.maximum(own, U * (winograd.terms(m, edge, weight.shape[1]) + 4) * scale)
+        for m in (m for m, *rest in winograd.SIZES if rest == [edge, stride]):
+            scale = winograd.transform(m, x.size, weight, sides, np.abs, stride) + np.abs(shift)
+            own = np.maximum(own, U * (winograd.terms(m, edge, weight.shape[1], stride) + 4) * scale)
     return Bounded(value, _conv(x.error, taps, a) + own, weight[0].size)
 
 

@@ -53,19 +53,19 @@ class Case:
         if algorithm in winograd.TILES:
             m = winograd.TILES[algorithm]
             x = self.x.transpose(0, 3, 1, 2)
-            amplified = winograd.scale(m, x, self.weight, self.bias, (p.pt, p.pb, p.pl, p.pr))
-            scale, terms = amplified.transpose(0, 2, 3, 1), winograd.terms(m, p.kh, p.ic)
+            amplified = winograd.scale(m, x, self.weight, self.bias, (p.pt, p.pb, p.pl, p.pr), p.sh)
+            scale, terms = amplified.transpose(0, 2, 3, 1), winograd.terms(m, p.kh, p.ic, p.sh)
         return terms * U * scale + terms * 2.0**-150
 
 
-def _axis(draw: Draw, most: int, winograd_taps: int) -> tuple[int, int, int, int, int, int]:
+def _axis(draw: Draw, most: int, winograd_taps: int, winograd_stride: int) -> tuple[int, int, int, int, int, int]:
     """(size, kernel, stride, before, after, dilation) with at least one output."""
     kernel = winograd_taps or draw.pick((1, 2, 3, 3, 3, 4, 5, 5, 6, 7))
     dilation = draw.pick((1, 1, 1, 2, 3)) if kernel > 1 and not winograd_taps else 1
     span = dilation * (kernel - 1) + 1
     before, after = (draw.pick((0, 1, span // 2, span // 2, span)) for _ in range(2))
     least = max(1, span - before - after)
-    stride = 1 if winograd_taps else draw.pick((1, 1, 2, 3))
+    stride = winograd_stride if winograd_taps else draw.pick((1, 1, 2, 3))
     return draw.between(least, least + most), kernel, stride, before, after, dilation
 
 
@@ -95,9 +95,9 @@ def drawn_problem(draw: Draw) -> pyconv.Conv2dProblem:
     large = draw.chance(12)
     kind = draw.pick(("dense", "dense", "winograd", "pointwise", "grouped", "depthwise"))
     most = 44 if large else 12
-    taps = draw.pick((3, 3, 5)) if kind == "winograd" else 0
-    ih, kh, sh, top, bottom, dh = _axis(draw, most, taps)
-    iw, kw, sw, left, right, dw = _axis(draw, most, taps)
+    taps, stride = draw.pick(((3, 1), (3, 2), (5, 1))) if kind == "winograd" else (0, 0)
+    ih, kh, sh, top, bottom, dh = _axis(draw, most, taps, stride)
+    iw, kw, sw, left, right, dw = _axis(draw, most, taps, stride)
     if kind == "pointwise":
         kh = kw = dh = dw = 1
     g, ic, oc = _channels(draw, kind)

@@ -130,6 +130,7 @@ def test_any_placement_gives_the_bits_of_the_dense_run(conv, placement, activati
 CONVS = [
     Conv(ic=3, oc=24, ih=19, iw=18, kh=3, kw=3, stride=(2, 2), padding=(1, 1, 1, 1)),
     Conv(mb=2, ic=17, oc=33, ih=9, iw=11, kh=3, kw=3, padding=(1, 1, 1, 1)),
+    Conv(mb=2, ic=17, oc=35, ih=11, iw=16, kh=3, kw=3, stride=(2, 2), padding=(0, 1, 0, 1)),
     Conv(ic=40, oc=70, ih=7, iw=7),
     Conv(mb=2, ic=40, oc=6, ih=1, iw=1),
     Conv(mb=2, ic=1, oc=1, ih=8, iw=9, kh=3, kw=3, padding=(1, 1, 1, 1)),

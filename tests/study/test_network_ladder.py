@@ -20,7 +20,10 @@ def test_the_dearest_dense_layer_is_chosen():
     assert ladder.layer_of([step(lines[2]), step("")]) is None
 
 
-@pytest.mark.parametrize("problem", ["ic4oc4_ih6kh3ph1", "ic32oc32_ih20kh3ph1", "ic16oc32_ih21kh5sh2ph2"])
+@pytest.mark.parametrize(
+    "problem",
+    ["ic4oc4_ih6kh3ph1", "ic32oc32_ih20kh3ph1", "ic16oc16_ih15kh3sh2ph1", "ic16oc32_ih21kh5sh2ph2"],
+)
 def test_every_rung(problem):
     found = ladder.climb(problem, seconds=0.05)
     names = [rung.name for rung in found]
@@ -31,7 +34,10 @@ def test_every_rung(problem):
         assert rung.seconds > 0 and rung.why and 0 < rung.share <= 1
         whole = rung.name not in ladder._SLOW or p.macs <= ladder._PIECE_MACS
         assert (rung.share == 1.0) == whole
-    assert any("winograd" in name for name in names) == (p.sh == 1)
+    assert any("winograd" in name for name in names) == (p.sh == 1 or p.kh == 3)
+    why = {rung.name: rung.why for rung in found}
+    if p.kh == 3:
+        assert f"{36 if p.sh == 1 else 81} multiplications for 4 x 4 outputs" in why["pyconv winograd_f4"]
 
 
 def test_a_wrong_rung_is_told():

@@ -61,7 +61,9 @@ def check_bounded(conv, arrays, got, what, factor=1.0, algorithm=None):
     want = reference.conv2d(*arrays, **conv.options)
     if algorithm in winograd.TILES:
         m = winograd.TILES[algorithm]
-        scale, terms = winograd.scale(m, *arrays, conv.padding), winograd.terms(m, conv.kh, conv.ic) - 2
+        stride = conv.stride[0]
+        scale = winograd.scale(m, *arrays, conv.padding, stride)
+        terms = winograd.terms(m, conv.kh, conv.ic, stride) - 2
     else:
         scale, terms = factor * reference.conv2d_abs(*arrays, **conv.options), conv.terms
     assert_bounded(got, want, scale, terms, f"{what} on {problem(conv)}")

@@ -37,12 +37,12 @@ def conv(x, weight, bias=None, **options):
     run = {**options, "accuracy": "exact"}
     magnitude = pyconv.conv2d(size, np.abs(weight), None if bias is None else np.abs(bias), **run)
     own = U * (weight[0].size + 4) * magnitude
-    taps = weight.shape[2]
-    if weight.shape[3] == taps and options.get("stride", 1) == 1 and options.get("groups", 1) == 1:
+    taps, stride = weight.shape[2], options.get("stride", 1)
+    if weight.shape[3] == taps and options.get("groups", 1) == 1:
         sides = (options.get("padding", 0),) * 4
-        for m in (m for m, r in winograd.SIZES if r == taps):
-            scale = winograd.scale(m, size, weight, bias, sides)
-            own = np.maximum(own, U * winograd.terms(m, taps, weight.shape[1]) * scale)
+        for m in (m for m, *rest in winograd.SIZES if rest == [taps, stride]):
+            scale = winograd.scale(m, size, weight, bias, sides, stride)
+            own = np.maximum(own, U * winograd.terms(m, taps, weight.shape[1], stride) * scale)
     value = pyconv.conv2d(x.value, weight, bias, **run)
     return Bounded(value, pyconv.conv2d(error, np.abs(weight), **run) + own)
 

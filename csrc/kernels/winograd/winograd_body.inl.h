@@ -1,11 +1,15 @@
 // Generic body of the Winograd transforms; contract, matrices and their symbols in winograd.h.
 // Included inside a target region, after simd/<isa>.h and simd/opaque.inl.h. P pairs of points, M = m.
+#ifndef PYCONV_WINOGRAD_PASS  // how a pass over one row or column is called
+#define PYCONV_WINOGRAD_PASS PYCONV_INLINE
+#endif
 namespace pyconv {
 namespace PYCONV_ISA_NS {
 namespace {
 
-template <int P>
+template <int P, int Stride = 1>
 struct WinogradScheme {
+  static constexpr const float* points = winograd_points(P, Stride);
   float e[P + 1] = {}, q[P][P] = {}, power[P][2 * P] = {};
   constexpr WinogradScheme() {
     multiply(-1, e);
@@ -14,14 +18,14 @@ struct WinogradScheme {
       multiply(i, without);
       for (int k = 0; k < P; ++k) q[i][k] = without[k];
       power[i][0] = 1.0f;
-      for (int j = 1; j < 2 * P; ++j) power[i][j] = power[i][j - 1] * kWinogradPoints[P - 1][i];
+      for (int j = 1; j < 2 * P; ++j) power[i][j] = power[i][j - 1] * points[i];
     }
   }
   // out = product of (t - p_i^2) over all pairs but `skip`.
   constexpr void multiply(int skip, float (&out)[P + 1]) const {
     out[0] = 1.0f;
     for (int i = 0; i < P; ++i) {
-      const float square = kWinogradPoints[P - 1][i] * kWinogradPoints[P - 1][i];
+      const float square = points[i] * points[i];
       if (i == skip) continue;
       for (int k = P; k > 0; --k) out[k] = out[k - 1] - square * out[k];
       out[0] *= -square;
@@ -40,9 +44,9 @@ PYCONV_INLINE vf scale(float k, vf x) { return k == 1.0f ? x : mul(set1(k), x); 
 
 // Rows of B^T d that belong together: group 0 is the first and the last, group g > 0 the pair
 // +-p of point g - 1.
-template <int P, int Group>
-PYCONV_INLINE void input_rows(const vf (&d)[2 * P + 2], vf& first, vf& second) {
-  constexpr WinogradScheme<P> scheme;
+template <int P, int Group, int Stride = 1>
+PYCONV_WINOGRAD_PASS void input_rows(const vf (&d)[2 * P + 2], vf& first, vf& second) {
+  constexpr WinogradScheme<P, Stride> scheme;
   if (Group == 0) {
     first = d[2 * P];
     second = d[2 * P + 1];
@@ -54,7 +58,7 @@ PYCONV_INLINE void input_rows(const vf (&d)[2 * P + 2], vf& first, vf& second) {
     return;
   }
   constexpr int i = Group > 0 ? Group - 1 : 0;
-  constexpr float point = kWinogradPoints[P - 1][i];
+  constexpr float point = scheme.points[i];
   vf even = d[2 * P], odd = scale(point, d[2 * P - 1]);
 #pragma GCC unroll 4
   for (int k = P - 2; k >= 0; --k) {
@@ -65,17 +69,17 @@ PYCONV_INLINE void input_rows(const vf (&d)[2 * P + 2], vf& first, vf& second) {
   second = sub(even, odd);
 }
 
-template <int P>
+template <int P, int Stride = 1>
 PYCONV_INLINE void input_pass(const vf (&d)[2 * P + 2], vf (&out)[2 * P + 2]) {
-  input_rows<P, 0>(d, out[0], out[2 * P + 1]);
-  input_rows<P, 1>(d, out[1], out[2]);
-  if (P > 1) input_rows<P, P < 2 ? 1 : 2>(d, out[P > 1 ? 3 : 0], out[P > 1 ? 4 : 0]);
-  if (P > 2) input_rows<P, P < 3 ? 1 : 3>(d, out[P > 2 ? 5 : 0], out[P > 2 ? 6 : 0]);
+  input_rows<P, 0, Stride>(d, out[0], out[2 * P + 1]);
+  input_rows<P, 1, Stride>(d, out[1], out[2]);
+  if (P > 1) input_rows<P, P < 2 ? 1 : 2, Stride>(d, out[P > 1 ? 3 : 0], out[P > 1 ? 4 : 0]);
+  if (P > 2) input_rows<P, P < 3 ? 1 : 3, Stride>(d, out[P > 2 ? 5 : 0], out[P > 2 ? 6 : 0]);
 }
 
 // y_j for j of one parity; even rows need the sums of pairs, odd rows the differences.
 template <int P, int M, int Odd>
-PYCONV_INLINE void output_rows(const vf (&m)[2 * P + 2], vf (&out)[M / 2]) {
+PYCONV_WINOGRAD_PASS void output_rows(const vf (&m)[2 * P + 2], vf (&out)[M / 2]) {
   constexpr WinogradScheme<P> scheme;
   vf part[P];
 #pragma GCC unroll 4

@@ -13,6 +13,7 @@ PYCONV_BEGIN_TARGET_AVX512
 #include "simd/avx512.h"
 #include "simd/opaque.inl.h"
 #include "kernels/winograd/winograd_body.inl.h"
+#include "kernels/winograd/winograd_phases.inl.h"
 
 namespace pyconv {
 #define T(pairs, m) {avx512::winograd_input<pairs>, avx512::winograd_output<pairs, m>}
@@ -21,6 +22,10 @@ extern const WinogradTransforms winograd_f4_f32_avx512 = T(2, 4);
 extern const WinogradTransforms winograd_f6_f32_avx512 = T(3, 6);
 extern const WinogradTransforms winograd_f2_5x5_f32_avx512 = T(2, 2);
 extern const WinogradTransforms winograd_f4_5x5_f32_avx512 = T(3, 4);
+#undef T
+#define T(pairs) {avx512::winograd_phase_input<pairs>, avx512::winograd_phase_output<pairs>}
+extern const WinogradTransforms winograd_f2_s2_f32_avx512 = T(1);
+extern const WinogradTransforms winograd_f4_s2_f32_avx512 = T(2);
 #undef T
 }  // namespace pyconv
 PYCONV_END_TARGET

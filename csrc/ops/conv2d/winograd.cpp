@@ -1,5 +1,5 @@
 // Winograd convolution F(m x m, r x r) (Lavin and Gray, arXiv:1509.09308), r = 3 with m = 2, 4, 6 and r = 5
-// with m = 2, 4, on NHWC:
+// with m = 2, 4, and with stride 2 r = 3 with m = 2, 4 by phases, on NHWC:
 //
 //     tiles of src -> V [element][tile][C]          input transforms, vectors over channels
 //     V[element] * weights[element] -> M[element]   the gemm family's micro-kernels
@@ -22,7 +22,7 @@ namespace pyconv {
 
 namespace {
 
-constexpr int kMostEdge = 8, kMostElements = kMostEdge * kMostEdge;
+constexpr int kMostEdge = 8, kMostPhases = 9;
 constexpr int kWidestPanel = 64;
 // With three pairs of points the error is two to three times that of two: it has to be this much faster to
 // be chosen.
@@ -45,7 +45,7 @@ class WinogradConv final : public Conv2dImpl {
                const float* bias)
       : p_(p), pixel_(p, request), activation_(request.activation), cap_(request.max_isa), threads_(request.threads),
         streams_(streams_through_l2(p, 2)), s_(m, p, request),
-        weights_(m, s_.taps, s_.panels, s_.chunk_panels, p.ic, p.oc, weight, bias, request.threads),
+        weights_(m, s_.taps, s_.stride, s_.panels, s_.chunk_panels, p.ic, p.oc, weight, bias, request.threads),
         zeros_(static_cast<std::size_t>(std::max<std::int64_t>(kWidestPanel, p.ic)) *
                sizeof(float)) {
     std::memset(zeros_.data(), 0, zeros_.bytes());
@@ -118,7 +118,7 @@ class WinogradConv final : public Conv2dImpl {
   void transform_input(const Conv2dRun& run, std::int64_t tile, float* v) const {
     const TilePlace at = place(tile);
     const int alpha = s_.edge();
-    const std::int64_t y0 = at.y - p_.pt, x0 = at.x - p_.pl;
+    const std::int64_t y0 = at.y * s_.stride - p_.pt, x0 = at.x * s_.stride - p_.pl;
     const float* image = run.src + at.image * p_.ih * p_.iw * pixel_.src;
     WinogradInput in;
     in.channels = p_.ic;
@@ -126,22 +126,21 @@ class WinogradConv final : public Conv2dImpl {
     in.element_stride = s_.v_element;
     in.pixel_stride = pixel_.src;
     in.row_stride = p_.iw * pixel_.src;
-    const float* pixels[kMostElements];
-    if (y0 >= 0 && x0 >= 0 && y0 + alpha <= p_.ih && x0 + alpha <= p_.iw) {
+    const float* pixels[kMostPhases * kMostPhases];
+    if (s_.stride == 1 && y0 >= 0 && x0 >= 0 && y0 + alpha <= p_.ih && x0 + alpha <= p_.iw) {
       in.src = image + y0 * in.row_stride + x0 * pixel_.src;
     } else {
-      for (int i = 0; i < alpha; ++i)
-        for (int j = 0; j < alpha; ++j) {
-          const std::int64_t y = y0 + i, x = x0 + j;
-          const bool inside = y >= 0 && y < p_.ih && x >= 0 && x < p_.iw;
-          pixels[i * alpha + j] =
-              inside ? image + y * in.row_stride + x * pixel_.src : zeros_.floats();
-        }
+      const auto within = [alpha](std::int64_t at) { return static_cast<int>(std::clamp<std::int64_t>(at, 0, alpha)); };
+      const int left = within(-x0), right = within(p_.iw - x0), above = within(-y0), below = within(p_.ih - y0);
+      std::fill_n(pixels, alpha * alpha, zeros_.floats());
+      for (int i = above; i < below; ++i)
+        for (int j = left; j < right; ++j)
+          pixels[i * alpha + j] = image + (y0 + i) * in.row_stride + (x0 + j) * pixel_.src;
       in.pixels = pixels;
     }
     if (streams_) {
       const std::int64_t top = std::max<std::int64_t>(0, y0), bottom = std::min(p_.ih, y0 + alpha);
-      const std::int64_t left = x0 + alpha, right = std::min(p_.iw, left + s_.m);
+      const std::int64_t left = x0 + alpha, right = std::min(p_.iw, left + s_.m * s_.stride);
       fetch_pixels(image + top * in.row_stride + left * pixel_.src, bottom - top, right - left, in.row_stride,
                    pixel_.src, p_.ic);
     }
@@ -150,16 +149,18 @@ class WinogradConv final : public Conv2dImpl {
 
   void run_chunk(const Conv2dRun& run, const WinogradWeights::Chunk& chunk, std::int64_t tile0,
                  std::int64_t tile1, const float* v, float* products) const {
-    for (int e = 0; e < s_.elements; ++e)
-      multiply(chunk, e, tile1 - tile0, v + e * s_.v_element, products + e * s_.m_element);
+    for (int e = 0; e < s_.weight_elements(); ++e) multiply(chunk, e, tile1 - tile0, v, products);
     for (std::int64_t tile = tile0; tile < tile1; ++tile)
       transform_output(run, chunk, tile, products + (tile - tile0) * s_.m_row);
   }
 
-  void multiply(const WinogradWeights::Chunk& chunk, int element, std::int64_t count,
-                const float* v, float* products) const {
+  // All elements that share the weights of `element`, panel by panel.
+  void multiply(const WinogradWeights::Chunk& chunk, int element, std::int64_t count, const float* v,
+                float* products) const {
     const float* rows[WinogradShape::kMostTiles];
-    for (std::int64_t i = 0; i < count; ++i) rows[i] = v + i * s_.v_row;
+    const int last = s_.weight_edge() - 1, row = element / (last + 1), column = element % (last + 1);
+    const int below = row == last ? s_.edge() : row + 1, beyond = column == last ? s_.edge() : column + 1;
+    const std::int64_t sharing = (below - row) * (beyond - column);
     GemmTiles tile;
     tile.depth = p_.ic;
     tile.rows = rows;
@@ -167,14 +168,22 @@ class WinogradConv final : public Conv2dImpl {
     tile.out.dst_stride = s_.m_row;
     tile.out.bias = zeros_.floats();
     tile.out.plus_zero = false;
-    for (std::size_t i = chunk.panel0; i < chunk.panel0 + chunk.panels; ++i) {
-      const WeightPanel& panel = weights_.panels()[i];
+    for (std::size_t n = chunk.panel0; n < chunk.panel0 + chunk.panels; ++n) {
+      const WeightPanel& panel = weights_.panels()[n];
       const GemmKernel& kernel = gemm_kernels()[panel.row];
-      const float* next = tile.panel + p_.ic * kernel.info.tile_cols;
+      const std::int64_t floats = p_.ic * kernel.info.tile_cols;
+      const float* next = tile.panel + floats;
       tile.out.columns = kernel.info.tile_cols;
-      tile.out.dst = products + panel.offset;
-      fetch_next(tile, kernel, count, next);
-      multiply_panel(kernel, tile, count);
+      fetch_next(tile, kernel, count * sharing, next);
+      for (int i = row; i < below; ++i)
+        for (int j = column; j < beyond; ++j) {
+          const std::int64_t e = i * s_.edge() + j;
+          for (std::int64_t t = 0; t < count; ++t) rows[t] = v + e * s_.v_element + t * s_.v_row;
+          tile.out.dst = products + e * s_.m_element + panel.offset;
+          const std::int64_t tiles = multiply_panel(kernel, tile, count);
+          if (tile.prefetch) tile.prefetch += tiles * (p_.ic / 4) * tile.prefetch_lines * 16;
+          if (tile.prefetch >= next + floats) tile.prefetch = nullptr;
+        }
       tile.panel = next;
     }
   }
@@ -233,7 +242,9 @@ Verdict consider_winograd(int m, const Conv2dProblem& p, const Conv2dRequest& re
   if (!five && (p.kh != 3 || p.kw != 3))
     return refuse("the kernel is " + pair_text(p.kh, p.kw) + ", not 3x3" +
                   (m + 4 <= kMostEdge ? " or 5x5" : ""));
-  if (p.sh != 1 || p.sw != 1) return refuse("the stride is " + pair_text(p.sh, p.sw) + ", not 1");
+  const bool phases = !five && m <= 4;
+  if (p.sh != p.sw || (p.sh != 1 && (p.sh != 2 || !phases)))
+    return refuse("the stride is " + pair_text(p.sh, p.sw) + (phases ? ", not 1x1 or 2x2" : ", not 1"));
   if (p.dh != 1 || p.dw != 1) return refuse("the dilation is " + pair_text(p.dh, p.dw) + ", not 1");
   if (p.g != 1) return refuse("the convolution has " + std::to_string(p.g) + " groups, not one");
   if (p.ic == 0 || p.oc == 0) return refuse("there are no channels");

@@ -15,20 +15,22 @@ std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1)
 // of cache lines, since rows a power of two apart share few cache sets.
 std::int64_t odd_lines(std::int64_t floats) { return round_up(floats, 16) | 16; }
 
-const WinogradKernel* pick_transforms(int m, int taps, Isa gemm_isa, const std::string& kernel) {
+const WinogradKernel* pick_transforms(int m, int taps, int stride, Isa gemm_isa, const std::string& kernel) {
   for (const WinogradKernel& row : winograd_kernels())
-    if (row.info.tile_rows == m && row.taps == taps && row.info.isa == gemm_isa &&
+    if (row.info.tile_rows == m && row.taps == taps && row.stride == stride && row.info.isa == gemm_isa &&
         (kernel.empty() || kernel == row.info.name))
       return &row;
   return nullptr;
 }
 
 // Vector additions and multiplications, fused ones counted once, of both transforms of one tile: the
-// passes of winograd_body.inl.h.
-double input_operations(int pairs) {
+// passes of winograd_body.inl.h, and of winograd_phases.inl.h.
+double input_operations(int pairs, int stride) {
+  if (stride == 2) return 2.0 * (4 * pairs + 1) * (2 * pairs + 2 * pairs * pairs);
   return 4.0 * (pairs + 1) * (2 * pairs + pairs * (2 * pairs + 1));
 }
-double output_operations(int pairs, int m) {
+double output_operations(int pairs, int m, int stride) {
+  if (stride == 2) return (4.0 * pairs + 1 + m) * (pairs * (m + 2) + 1) + m * m;
   return (2.0 * pairs + 2 + m) * pairs * (m + 2);
 }
 
@@ -43,17 +45,23 @@ double stream_rate(double bytes) {
   return in_l2(bytes) ? l2_rate() : in_l3(bytes) ? 0.6 * l2_rate() : kDramRate;
 }
 
+// The share of scattered accesses to `bytes` of scratch that L2 misses. What misses comes as slowly as from DRAM.
+double missed(double bytes) {
+  return std::clamp((bytes / static_cast<double>(cpu().l2_bytes) - 0.5) / 1.5, 0.0, 1.0);
+}
+
 // Products of one block while weights stream in: neither hides all of the other.
 double together(double products, double stream) { return std::hypot(products, stream); }
 
-// Cycles around the transforms of a tile, and around the product of one element and panel.
-constexpr double kTileCalls = 150.0, kProductCall = 40.0;
+// Cycles around the transforms of a tile, with a pointer for each pixel where the stride is 2, and around the product
+// of one element and panel.
+constexpr double kTileCalls = 150.0, kPhaseCalls = 1000.0, kProductCall = 40.0;
 
 }  // namespace
 
 WinogradShape::WinogradShape(int m_, const Conv2dProblem& p, const Conv2dRequest& request)
-    : m(m_), taps(static_cast<int>(p.kh)), elements(edge() * edge()), channels(p.ic), tiles_h((p.oh() + m_ - 1) / m_),
-      tiles_w((p.ow() + m_ - 1) / m_), tiles(p.mb * tiles_h * tiles_w) {
+    : m(m_), taps(static_cast<int>(p.kh)), stride(static_cast<int>(p.sh)), elements(edge() * edge()), channels(p.ic),
+      tiles_h((p.oh() + m_ - 1) / m_), tiles_w((p.ow() + m_ - 1) / m_), tiles(p.mb * tiles_h * tiles_w) {
   Isa cap = request.max_isa;
   std::string transform_row, gemm_row = request.kernel;
   for (const WinogradKernel& row : winograd_kernels()) {
@@ -64,7 +72,7 @@ WinogradShape::WinogradShape(int m_, const Conv2dProblem& p, const Conv2dRequest
   }
   panels = plan_panels(gemm_registry(), p.oc, std::min(tiles, kMostTiles), p.ic, cap, gemm_row);
   if (panels.empty()) return;
-  transforms = pick_transforms(m, taps, panels.front().kernel->isa, transform_row);
+  transforms = pick_transforms(m, taps, stride, panels.front().kernel->isa, transform_row);
   if (!transforms) return;
   for (const WeightPanel& panel : panels) columns += panel.kernel->tile_cols;
   cut(p, request.threads);
@@ -91,7 +99,8 @@ void WinogradShape::cut(const Conv2dProblem& p, int threads) {
   };
   const std::int64_t most = std::max<std::int64_t>(8, (tiles + parts - 1) / parts);
   for (std::int64_t block = 8; block < 2 * kMostTiles; block += block / 2) {
-    consider(false, std::min(block, most), count);
+    for (std::int64_t chunk : {count, std::int64_t{2}, std::int64_t{1}})
+      if (chunk <= count) consider(false, std::min(block, most), chunk);
     if (block >= most) break;
   }
   const bool divides = threads > 1 && weight_bytes() > 2.0 * static_cast<double>(cpu().l2_bytes);
@@ -133,7 +142,7 @@ std::size_t WinogradShape::workspace_bytes(int threads) const {
 }
 
 double WinogradShape::weight_bytes() const {
-  return 4.0 * elements * static_cast<double>(channels) * static_cast<double>(columns);
+  return 4.0 * weight_elements() * static_cast<double>(channels) * static_cast<double>(columns);
 }
 
 double WinogradShape::product_cycles() const {
@@ -149,14 +158,17 @@ double WinogradShape::transform_cycles(const Conv2dProblem& p) const {
   const double result_vectors = static_cast<double>((p.oc + lanes - 1) / lanes);
   const double arithmetic = count * 100.0 /
                             (fmas_per_cycle(transforms->info.isa) * transforms->info.efficiency) *
-                            (source_vectors * input_operations(pairs()) +
-                             result_vectors * output_operations(pairs(), m));
-  // V and M written once, V read for every chunk, M once; half of it hides behind arithmetic in L2.
+                            (source_vectors * input_operations(pairs(), stride) +
+                             result_vectors * output_operations(pairs(), m, stride));
+  // V and M are written and read, V for every chunk; half of it hides behind arithmetic in L2.
   const double v_bytes = 4.0 * elements * count * static_cast<double>(p.ic);
   const double m_bytes = 4.0 * elements * count * static_cast<double>(p.oc);
-  const double streamed = (v_bytes * (1.0 + chunks()) + 2.0 * m_bytes) / stream_rate(scratch_bytes());
-  return count * kTileCalls * (1.0 + chunks()) / 2.0 + arithmetic +
-         streamed * (in_l2(scratch_bytes()) ? 0.5 : 1.0);
+  const double m_scratch = 4.0 * static_cast<double>(m_floats);
+  const double scratch = 4.0 * static_cast<double>(v_floats) + m_scratch;
+  const double within = (v_bytes * (1.0 + chunks()) + 2.0 * m_bytes) / (2.0 * l2_rate());
+  const double beyond = 2.0 * (v_bytes * missed(scratch) + m_bytes * missed(m_scratch)) / kDramRate;
+  const double calls = (stride == 1 ? kTileCalls : kPhaseCalls) + kTileCalls * chunks();
+  return count * calls / 2.0 + arithmetic + within + beyond;
 }
 
 // The layers of a network take turns, so that weights which are too large for L2 come from DRAM the first
@@ -169,14 +181,14 @@ double WinogradShape::cycles(const Conv2dProblem& p) const {
 }
 
 double WinogradShape::least_cycles(int m, const Conv2dProblem& p) {
-  const double edge = static_cast<double>(m + p.kh - 1), elements = edge * edge;
+  const double edge = static_cast<double>(p.sh * (m - 1) + p.kh), elements = edge * edge;
   const double tiles = static_cast<double>(p.mb * ((p.oh() + m - 1) / m) * ((p.ow() + m - 1) / m));
   return tiles * kTileCalls + elements * kProductCall +
          elements * tiles * static_cast<double>(p.ic * p.oc) / (16.0 * fmas_per_cycle(Isa::avx512));
 }
 
 double WinogradShape::packing_cycles(const Conv2dProblem& p) const {
-  return 2.5 * elements * static_cast<double>(p.ic * p.oc);
+  return 2.5 * weight_elements() * static_cast<double>(p.ic * p.oc);
 }
 
 }  // namespace pyconv

@@ -13,7 +13,7 @@ struct WinogradShape {
   static constexpr std::int64_t kFewTiles = 49;
   static constexpr int kMostOwners = 8;  // threads that make V for themselves
 
-  int m, taps, elements;  // taps: r, of a row and of a column
+  int m, taps, stride, elements;  // taps: r, of a row and of a column
   std::int64_t channels, tiles_h, tiles_w, tiles;  // tiles: of all images
   std::vector<WeightPanel> panels;
   std::int64_t columns = 0;                    // of all panels, padding included
@@ -36,8 +36,11 @@ struct WinogradShape {
   double cycles(const Conv2dProblem& p) const;
   // No shape takes less: vectors of 16 lanes at the FMA pipes' peak.
   static double least_cycles(int m, const Conv2dProblem& p);
-  int edge() const { return m + taps - 1; }
+  int edge() const { return stride * (m - 1) + taps; }
   int pairs() const { return (m + taps - 3) / 2; }
+  // Distinct weights of a row and of a column: elements beyond have the last.
+  int weight_edge() const { return m + taps - 1; }
+  int weight_elements() const { return weight_edge() * weight_edge(); }
   // What transforming the weights takes beyond what packing them plainly would.
   double packing_cycles(const Conv2dProblem& p) const;
 
@@ -48,7 +51,6 @@ struct WinogradShape {
   double chunks() const {
     return static_cast<double>((panels.size() + chunk_panels - 1) / chunk_panels);
   }
-  double scratch_bytes() const { return 4.0 * static_cast<double>(v_floats + m_floats); }
   void lay_out(std::int64_t block, std::int64_t chunk);
   std::int64_t chunk_columns() const;
 };

@@ -14,13 +14,15 @@ constexpr int kMostElements = 64;
 constexpr int kMostTaps = 5;
 constexpr std::int64_t kChannelBlock = 32;
 
-// G of F(m, taps) as the scales of its rows: the outer ones, and the one of each pair.
+// G of F(m, taps) as the scales of its rows: the outer ones, and the one of each pair. With stride 2 the pairs see
+// the even taps alone, which come first, and the last row is the odd tap.
 struct FilterTransform {
-  int taps, pairs;
+  int taps, pairs, terms;
   double first, point[3], scale[3];
 
-  FilterTransform(int taps_, int pairs_) : taps(taps_), pairs(pairs_), first(1.0), point(), scale() {
-    const float* points = kWinogradPoints[pairs - 1];
+  FilterTransform(int taps_, int pairs_, int stride)
+      : taps(taps_), pairs(pairs_), terms(stride == 1 ? taps_ : 2), first(1.0), point(), scale() {
+    const float* points = winograd_points(pairs, stride);
     for (int i = 0; i < pairs; ++i) {
       point[i] = points[i];
       first /= -point[i] * point[i];
@@ -46,8 +48,8 @@ struct FilterTransform {
       double* minus = plus + out_stride;
       for (int n = 0; n < columns; ++n) {
         double even = 0.0, odd = 0.0;
-        for (int k = taps - 1; k >= 0; k -= 2) even = g[k * g_stride + n] + point[i] * point[i] * even;
-        for (int k = taps - 2; k >= 0; k -= 2) odd = g[k * g_stride + n] + point[i] * point[i] * odd;
+        for (int k = (terms - 1) / 2 * 2; k >= 0; k -= 2) even = g[k * g_stride + n] + point[i] * point[i] * even;
+        for (int k = terms / 2 * 2 - 1; k >= 0; k -= 2) odd = g[k * g_stride + n] + point[i] * point[i] * odd;
         plus[n] = (even + point[i] * odd) * scale[i];
         minus[n] = (even - point[i] * odd) * scale[i];
       }
@@ -57,10 +59,10 @@ struct FilterTransform {
 
 }  // namespace
 
-WinogradWeights::WinogradWeights(int m, int taps, std::vector<WeightPanel> panels,
+WinogradWeights::WinogradWeights(int m, int taps, int stride, std::vector<WeightPanel> panels,
                                  std::size_t chunk_panels, std::int64_t channels, std::int64_t oc, const float* weight,
                                  const float* bias, int threads)
-    : taps_(taps), pairs_((m + taps - 3) / 2), panels_(std::move(panels)), channels_(channels) {
+    : taps_(taps), pairs_((m + taps - 3) / 2), stride_(stride), panels_(std::move(panels)), channels_(channels) {
   const std::int64_t elements = (m + taps - 1) * (m + taps - 1);
   std::int64_t floats = 0, columns = 0;
   for (std::size_t i = 0; i < panels_.size(); i += chunk_panels) {
@@ -94,14 +96,18 @@ WinogradWeights::WinogradWeights(int m, int taps, std::vector<WeightPanel> panel
 
 void WinogradWeights::pack(const Chunk& chunk, const WeightPanel& panel, std::int64_t c0, std::int64_t c1,
                            std::int64_t oc, const float* weight) {
-  const FilterTransform transform(taps_, pairs_);
+  const FilterTransform transform(taps_, pairs_, stride_);
+  static constexpr int kPhases[3] = {0, 2, 1};
   const int alpha = 2 * pairs_ + 2, nr = panel.kernel->tile_cols, area = taps_ * taps_;
   double g[kMostTaps * kMostTaps][kWidest], half[kMostTaps][8][kWidest], u[kMostElements][kWidest];
   for (std::int64_t c = c0; c < c1; ++c) {
     for (int n = 0; n < nr; ++n) {
       const std::int64_t column = panel.first_column + n;
       const float* filter = weight + (column * channels_ + c) * area;
-      for (int t = 0; t < area; ++t) g[t][n] = column < oc ? static_cast<double>(filter[t]) : 0.0;
+      for (int t = 0; t < area; ++t) {
+        const int from = stride_ == 1 ? t : 3 * kPhases[t / 3] + kPhases[t % 3];
+        g[t][n] = column < oc ? static_cast<double>(filter[from]) : 0.0;
+      }
     }
     for (int s = 0; s < taps_; ++s) transform.apply(g[s], taps_ * kWidest, half[s][0], kWidest, nr);
     for (int i = 0; i < alpha; ++i)

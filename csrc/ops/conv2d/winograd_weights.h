@@ -3,7 +3,8 @@
 //
 //     [chunk of panels][element (m+r-1)^2][panel of the chunk][C][nr]
 //
-// A chunk is what is multiplied before its products are transformed back.
+// With stride 2 the last element of a row serves all plain products, and so for columns. A chunk is what is
+// multiplied before its products are transformed back.
 #pragma once
 #include <vector>
 
@@ -13,8 +14,9 @@ namespace pyconv {
 
 class WinogradWeights {
  public:
-  // weight: dense (oc, channels, r, r), transformed in double and rounded once. bias: oc or null.
-  WinogradWeights(int m, int taps, std::vector<WeightPanel> panels, std::size_t chunk_panels,
+  // stride: 1, or 2 with r = 3. weight: dense (oc, channels, r, r), transformed in double and rounded once.
+  // bias: oc or null.
+  WinogradWeights(int m, int taps, int stride, std::vector<WeightPanel> panels, std::size_t chunk_panels,
                   std::int64_t channels, std::int64_t oc, const float* weight, const float* bias,
                   int threads);
 
@@ -38,7 +40,7 @@ class WinogradWeights {
   void pack(const Chunk& chunk, const WeightPanel& panel, std::int64_t c0, std::int64_t c1,
             std::int64_t oc, const float* weight);
 
-  int taps_, pairs_;
+  int taps_, pairs_, stride_;
   std::vector<WeightPanel> panels_;
   std::vector<Chunk> chunks_;
   std::int64_t channels_;

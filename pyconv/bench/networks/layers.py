@@ -120,9 +120,9 @@ def _transformed(algorithm: str, problem: str | None) -> tuple[float, float]:
     """Products for each product of the direct form, and weights for each of its weights."""
     if algorithm not in WINOGRAD or not problem:
         return 1.0, 1.0
-    out, taps = WINOGRAD[algorithm], pyconv.Conv2dProblem(problem).kh
-    tile = out + taps - 1
-    return (tile / (taps * out)) ** 2, (tile / taps) ** 2
+    out, p = WINOGRAD[algorithm], pyconv.Conv2dProblem(problem)
+    tile = p.sh * (out - 1) + p.kh
+    return (tile / (p.kh * out)) ** 2, ((out + p.kh - 1) / p.kh) ** 2
 
 
 LAYER_COLUMNS: tuple[harness.Column, ...] = (
