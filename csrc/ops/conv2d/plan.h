@@ -28,7 +28,7 @@ class Conv2dPlan {
   std::size_t workspace_bytes() const { return staged_.sum() + impl_bytes_; }
   std::size_t packed_bytes() const { return impl_->packed_bytes(); }
   // Whether residual may be dst, with the same pixel stride.
-  bool residual_in_place() const { return staged_.sum() == 0 && impl_->residual_in_place(); }
+  bool residual_in_place() const { return staged_.dst + staged_.residual == 0 && impl_->residual_in_place(); }
   int threads() const { return threads_; }  // those that the work is worth, at most the request's
 
  private:
