@@ -17,6 +17,9 @@ struct KernelInfo {
   int efficiency;  // percent of the ISA's FMA peak on a large problem; an estimate for the selector
 };
 
+// The percent of a row whose worth depends on the pipes: as wide as its vectors, or taking them in halves.
+inline int by_width(int whole, int halved) { return fmas_per_cycle(Isa::avx512) < 2.0 ? halved : whole; }
+
 // What introspection and the selector see of a family's rows.
 template <class Row>
 std::vector<const KernelInfo*> registry_of(const std::vector<Row>& rows) {

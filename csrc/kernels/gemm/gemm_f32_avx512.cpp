@@ -13,6 +13,7 @@
 #if PYCONV_X86
 PYCONV_BEGIN_TARGET_AVX512
 #include "simd/avx512.h"
+#include "simd/fma_row_avx512.inl.h"
 #include "kernels/gemm/tile_output.inl.h"
 #include "kernels/gemm/gemm_body.inl.h"
 #include "kernels/gemm/gemm_f32_24_avx512.inl.h"
@@ -29,8 +30,11 @@ extern const GemmTilesFn gemm_f32_11x16_avx512[11] = {T(1, 1), T(2, 1), T(3, 1),
                                                      T(5, 1), T(6, 1), T(7, 1),  T(8, 1),
                                                      T(9, 1), T(10, 1), T(11, 1)};
 #undef T
-#define T(h) avx512::gemm_tiles_24<h>
+#define T(h) avx512::gemm_tiles_24<h, avx512::PairedTile>
 extern const GemmTilesFn gemm_f32_12x24_avx512[12] = {T(1), T(2), T(3), T(4), T(5), T(6), T(7), T(8), T(9), T(10), T(11), T(12)};
+#undef T
+#define T(h) avx512::gemm_tiles_24<h, avx512::SplitTile>
+extern const GemmTilesFn gemm_f32_8x24_avx512[8] = {T(1), T(2), T(3), T(4), T(5), T(6), T(7), T(8)};
 #undef T
 }  // namespace pyconv
 PYCONV_END_TARGET
