@@ -253,8 +253,8 @@ class Lowering {
     return nhwc >= 0 ? tensor(nhwc).placement : Placement{Layout::nhwc, 0};
   }
 
-  bool makes_planes(const Node& node, const Placement& source) {
-    if (!node.op->planes || node.outputs.size() != 1 || !takes_planes(node.outputs[0])) return false;
+  bool makes_planes(const Node& node, const Placement& source, int before = 0) {
+    if (!node.op->planes || node.outputs.size() != 1 || !takes_planes(node.outputs[0], before)) return false;
     StepArgs args(graph_, node, options_, node.algorithm.empty() ? "auto" : node.algorithm);
     args.in.assign(node.inputs.size(), {});
     args.in[0] = source;
@@ -262,8 +262,11 @@ class Lowering {
     return node.op->planes(args);
   }
 
-  // Whether planes suit all that becomes of `id`: one reader, so that nothing is converted twice.
-  bool takes_planes(ValueId id) {
+  // Whether planes suit all that becomes of `id`: one reader, so that nothing is converted twice. `before`: nodes
+  // followed so far; no more than a few, or a chain would be followed again from each of its nodes.
+  bool takes_planes(ValueId id, int before) {
+    constexpr int kMostFollowed = 4;
+    if (before == kMostFollowed) return false;
     if (!is_image(graph_.type(id)) || view(id).into != kNoValue) return false;
     const std::vector<int> readers = graph_.readers(id);
     if (readers.empty()) return graph_.is_output(id);
@@ -271,7 +274,7 @@ class Lowering {
     if (readers.size() > 1 || reader.inputs[0] != id ||
         std::count(reader.inputs.begin(), reader.inputs.end(), id) > 1)
       return false;
-    return reader.op->any_source || makes_planes(reader, {});
+    return reader.op->any_source || makes_planes(reader, {}, before + 1);
   }
 
   void add_images(const Node& node, Layout layout) {

@@ -79,3 +79,24 @@ def test_planes_with_other_readers_are_converted_once():
         np.testing.assert_array_equal(bits(one), bits(other))
     layouts = {s["name"]: s["outputs"][0]["layout"] for s in got.describe()["steps"]}
     assert layouts["conv1"] == "nhwc" and layouts["last"] == "row_major"
+
+
+def test_a_long_chain_of_pools_compiles_and_means_what_it_did():
+    """Only a few readers are followed: thousands would be followed again from each other's place, and deep."""
+
+    class Chain(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.pool = nn.Conv2d(1, 3, 3, padding=1), nn.MaxPool2d(3, stride=1, padding=1)
+
+        def forward(self, x):
+            x = self.conv(x)
+            for _ in range(20000):
+                x = self.pool(x)
+            return x
+
+    x = np.random.default_rng(0).standard_normal((1, 1, 8, 8), dtype=np.float32)
+    net = Chain()
+    first = pyconv.compile(nn.Sequential(net.conv), x.shape)(x)
+    want = np.broadcast_to(first.max((2, 3), keepdims=True), first.shape)
+    np.testing.assert_array_equal(pyconv.compile(net, x.shape)(x), want)
